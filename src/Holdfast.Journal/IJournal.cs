@@ -1,0 +1,67 @@
+namespace Holdfast.Journal;
+
+/// <summary>
+/// One space's durable, ordered log of sealed frames (see <see cref="Frame"/>). Opaque bytes: the journal knows
+/// sequence numbers and hashes, never what an event means.
+/// </summary>
+/// <remarks>
+/// One caller appends at a time, in sequence order; reads may run beside it. The key (space, sequence) is the fence:
+/// a second writer on the same journal gets <see cref="JournalFault.Conflict"/> and so can never fork history.
+/// </remarks>
+public interface IJournal : IAsyncDisposable
+{
+    /// <summary>
+    /// Prepares storage (creating it when missing), drops a torn last record, and returns where the log ends.
+    /// Must be called before anything else; may be called again after a failed append to learn the truth.
+    /// </summary>
+    /// <exception cref="JournalCorruptException">The last record is whole but its bytes don't match their hash.</exception>
+    ValueTask<JournalTail> OpenAsync(CancellationToken cancellationToken);
+
+    /// <summary>Appends one sealed frame and returns when it is durable (survives power loss).</summary>
+    /// <param name="sequence">The frame's sequence: one more than the last durable frame's.</param>
+    /// <param name="frame">A frame made by <see cref="Frame.Seal"/>; not kept after the call returns.</param>
+    /// <param name="cancellationToken">Cancelling leaves the outcome unknown.</param>
+    /// <exception cref="JournalException">With <see cref="JournalException.Fault"/> telling what is known of the outcome.</exception>
+    ValueTask AppendAsync(long sequence, ReadOnlyMemory<byte> frame, CancellationToken cancellationToken);
+
+    /// <summary>Reads sealed frames in order from <paramref name="fromSequence"/> to the end as it is when reached.
+    /// Each memory is valid until the next step. Frames are not verified here: see <see cref="ChainVerifier"/>.</summary>
+    IAsyncEnumerable<ReadOnlyMemory<byte>> ReadAsync(long fromSequence, CancellationToken cancellationToken);
+
+    /// <summary>Stores a snapshot of the state after <paramref name="sequence"/>. It becomes visible whole or not at all;
+    /// older snapshots but the one before it are removed.</summary>
+    ValueTask WriteSnapshotAsync(long sequence, Func<Stream, CancellationToken, Task> write, CancellationToken cancellationToken);
+
+    /// <summary>Opens the newest whole snapshot, or null when there is none. The stream checks the snapshot's SHA-256 as
+    /// it ends and throws <see cref="JournalCorruptException"/> on a difference.</summary>
+    ValueTask<JournalSnapshot?> OpenSnapshotAsync(CancellationToken cancellationToken);
+
+    /// <summary>Removes frames up to and including <paramref name="throughSequence"/>. Refused (ArgumentException) unless a snapshot at or
+    /// after that sequence is stored.</summary>
+    ValueTask TrimAsync(long throughSequence, CancellationToken cancellationToken);
+}
+
+/// <summary>Where a log ends: the last durable frame. <c>Sequence</c> 0 and an all-zero hash mean an empty log.</summary>
+/// <param name="Sequence">Sequence of the last durable frame.</param>
+/// <param name="Hash">That frame's own SHA-256 (32 bytes).</param>
+/// <param name="FirstSequence">Sequence of the oldest frame still stored (1 if never trimmed; Sequence + 1 if all are trimmed).</param>
+/// <param name="TornRecordsDropped">Incomplete last records removed by this open (0 or 1).</param>
+public sealed record JournalTail(long Sequence, ReadOnlyMemory<byte> Hash, long FirstSequence, int TornRecordsDropped);
+
+/// <summary>A stored snapshot: the state right after the frame <paramref name="Sequence"/>.</summary>
+public sealed record JournalSnapshot(long Sequence, Stream Content) : IAsyncDisposable
+{
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => Content.DisposeAsync();
+}
+
+/// <summary>Opens the journals of a storage place, one for each space.</summary>
+public interface IJournalStore : IAsyncDisposable
+{
+    /// <summary>Names of the spaces that have a journal here, in ordinal order.</summary>
+    ValueTask<IReadOnlyList<string>> ListSpacesAsync(CancellationToken cancellationToken);
+
+    /// <summary>The journal of a space; storage is created by <see cref="IJournal.OpenAsync"/>.
+    /// Space names are 1 to 64 of a-z, 0-9, '-' and '_', beginning with a letter or digit.</summary>
+    IJournal Get(string space);
+}
