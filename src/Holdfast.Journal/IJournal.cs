@@ -5,11 +5,21 @@ namespace Holdfast.Journal;
 /// sequence numbers and hashes, never what an event means.
 /// </summary>
 /// <remarks>
-/// One caller appends at a time, in sequence order; reads may run beside it. The key (space, sequence) is the fence:
-/// a second writer on the same journal gets <see cref="JournalFault.Conflict"/> and so can never fork history.
+/// Appends are begun by one caller in sequence order, at most <see cref="MaxInFlight"/> unfinished at a time; reads,
+/// snapshots and trims may run beside them. The key (space, sequence) is the fence: a second writer on the same journal
+/// gets <see cref="JournalFault.Conflict"/> and so can never fork history.
+/// After <see cref="JournalFault.Conflict"/> or <see cref="JournalFault.Unknown"/> call <see cref="OpenAsync"/> again
+/// (with nothing in flight) before the next append; after the other faults the same append may simply be repeated.
 /// </remarks>
 public interface IJournal : IAsyncDisposable
 {
+    /// <summary>
+    /// How many appends may be unfinished at once; 1 means await each before the next. When more than 1, append N + 1 may
+    /// be begun before N has returned, and may return first: acknowledge only the contiguous prefix, that is N + 1 only
+    /// after N returned without error. If N fails, N + 1 counts as failed whatever it returned: await all, then reopen.
+    /// </summary>
+    int MaxInFlight => 1;
+
     /// <summary>
     /// Prepares storage (creating it when missing), drops a torn last record, and returns where the log ends.
     /// Must be called before anything else; may be called again after a failed append to learn the truth.
@@ -36,15 +46,16 @@ public interface IJournal : IAsyncDisposable
     /// it ends and throws <see cref="JournalCorruptException"/> on a difference.</summary>
     ValueTask<JournalSnapshot?> OpenSnapshotAsync(CancellationToken cancellationToken);
 
-    /// <summary>Removes frames up to and including <paramref name="throughSequence"/>. Refused (ArgumentException) unless a snapshot at or
-    /// after that sequence is stored.</summary>
+    /// <summary>Removes frames up to and including <paramref name="throughSequence"/>, but never the newest <see cref="MaxInFlight"/>:
+    /// they carry the chain on. Repeating it is harmless.</summary>
+    /// <exception cref="ArgumentException">No snapshot at or after that sequence is stored, so the frames are still needed.</exception>
     ValueTask TrimAsync(long throughSequence, CancellationToken cancellationToken);
 }
 
 /// <summary>Where a log ends: the last durable frame. <c>Sequence</c> 0 and an all-zero hash mean an empty log.</summary>
 /// <param name="Sequence">Sequence of the last durable frame.</param>
 /// <param name="Hash">That frame's own SHA-256 (32 bytes).</param>
-/// <param name="FirstSequence">Sequence of the oldest frame still stored (1 if never trimmed; Sequence + 1 if all are trimmed).</param>
+/// <param name="FirstSequence">Sequence of the oldest frame still stored (1 if never trimmed or empty).</param>
 /// <param name="TornRecordsDropped">Incomplete last records removed by this open (0 or 1).</param>
 public sealed record JournalTail(long Sequence, ReadOnlyMemory<byte> Hash, long FirstSequence, int TornRecordsDropped);
 

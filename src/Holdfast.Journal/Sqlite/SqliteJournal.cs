@@ -1,0 +1,209 @@
+using SQLitePCL;
+
+namespace Holdfast.Journal.Sqlite;
+
+/// <summary>
+/// A space's journal in one SQLite file: WAL, <c>synchronous=FULL</c>, one row a frame. An append returns after its fsync.
+/// </summary>
+/// <remarks>
+/// Appends do their work on the calling thread and return completed; call from a thread that may wait for a disk. The
+/// log file is emptied off that path: see <see cref="SqliteCheckpointer"/>.
+/// </remarks>
+public sealed partial class SqliteJournal : IJournal
+{
+    private const int SchemaVersion = 1;
+
+    // The condition makes the fence hold even for a writer that slept through a trim: the sequence it would take is free
+    // again then, but it isn't the next one.
+    private const string InsertSql =
+        "INSERT INTO journal(sequence, frame) SELECT ?1, ?2 WHERE ?1 = (SELECT coalesce(max(sequence), 0) FROM journal) + 1";
+
+    private readonly string _path;
+    private readonly SqliteJournalOptions _options;
+    private readonly SnapshotFiles _snapshots;
+
+    // Held by an append, a trim's step or an open: the writing connection has one user at a time.
+    private readonly Lock _gate = new();
+    private SqliteDatabase? _writer;
+    private sqlite3_stmt? _insert;
+    private SqliteCheckpointer? _checkpointer;
+    private bool _open;
+
+    internal SqliteJournal(string path, SqliteJournalOptions options)
+    {
+        _path = path;
+        _options = options;
+        _snapshots = new SnapshotFiles(path);
+    }
+
+    /// <summary>The last error of a background checkpoint, or null since the last good one. Appends stay safe meanwhile;
+    /// only the log grows, up to <see cref="SqliteJournalOptions.WalBytesMax"/>.</summary>
+    public string? CheckpointError => _checkpointer?.LastError;
+
+    /// <inheritdoc/>
+    public ValueTask<JournalTail> OpenAsync(CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        lock (_gate)
+        {
+            // A connection that saw an I/O error is not asked again: a new one learns from the files what is there.
+            Close();
+            try
+            {
+                JournalTail tail = Open();
+                _open = true;
+                return ValueTask.FromResult(tail);
+            }
+            catch (SqliteFailure e)
+            {
+                Close();
+                throw e.IsDamage
+                    ? new JournalCorruptException(0, $"{_path} is damaged: {e.Message}", e)
+                    : new JournalException(e.Fault is JournalFault.Full ? JournalFault.Full : JournalFault.NotWritten, $"Can't open {_path}: {e.Message}", e);
+            }
+            catch
+            {
+                Close();
+                throw;
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask AppendAsync(long sequence, ReadOnlyMemory<byte> frame, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        Frame.CheckForAppend(frame.Span, sequence);
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            if (!_open)
+            {
+                throw new InvalidOperationException("Call OpenAsync first (also after a conflict or an unknown outcome).");
+            }
+
+            _checkpointer!.BeforeAppend();
+            Insert(sequence, frame.Span);
+            _checkpointer.AfterAppend(frame.Length);
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public ValueTask WriteSnapshotAsync(long sequence, Func<Stream, CancellationToken, Task> write, CancellationToken cancellationToken) =>
+        _snapshots.WriteAsync(sequence, write, cancellationToken);
+
+    /// <inheritdoc/>
+    public ValueTask<JournalSnapshot?> OpenSnapshotAsync(CancellationToken cancellationToken) => _snapshots.OpenAsync(cancellationToken);
+
+    private void Insert(long sequence, ReadOnlySpan<byte> frame)
+    {
+        SqliteDatabase writer = _writer!;
+        sqlite3_stmt insert = _insert!;
+        int code = NativeBlob.Insert(insert, sequence, frame);
+        if (code == raw.SQLITE_DONE)
+        {
+            if (raw.sqlite3_changes(writer.Handle) == 1)
+            {
+                return;
+            }
+
+            _open = false;
+            throw new JournalException(JournalFault.Conflict, $"Sequence {sequence} isn't the next one: another writer was here.");
+        }
+
+        SqliteFailure failure = writer.Failure(code);
+        JournalFault fault = failure.Fault;
+        if (fault is JournalFault.Conflict or JournalFault.Unknown)
+        {
+            _open = false;
+        }
+
+        throw new JournalException(fault, $"Append of {sequence} to {_path} failed: {failure.Message}", failure);
+    }
+
+    private JournalTail Open()
+    {
+        if (Path.GetDirectoryName(_path) is { Length: > 0 } folder)
+        {
+            Directory.CreateDirectory(folder);
+        }
+
+        SqliteDatabase writer = _writer = SqliteDatabase.Open(_path, create: true);
+        writer.Execute($"PRAGMA busy_timeout={_options.BusyTimeoutMs}");
+        writer.Execute($"PRAGMA page_size={_options.PageSizeBytes}");
+        writer.Execute("PRAGMA journal_mode=WAL");
+        writer.Execute("PRAGMA synchronous=FULL");
+        writer.Execute("PRAGMA wal_autocheckpoint=0");
+        writer.Execute($"PRAGMA cache_size=-{_options.CacheKib}");
+        CreateSchema(writer);
+        JournalTail tail = ReadTail(writer);
+        _insert = writer.Prepare(InsertSql);
+        _checkpointer = new SqliteCheckpointer(_path, writer, _options);
+        return tail;
+    }
+
+    private void CreateSchema(SqliteDatabase writer)
+    {
+        // IMMEDIATE: two processes may open a new journal at once; the second waits and finds it made.
+        writer.Execute("BEGIN IMMEDIATE");
+        try
+        {
+            writer.Execute("CREATE TABLE IF NOT EXISTS schema(version INTEGER NOT NULL)");
+            writer.Execute("CREATE TABLE IF NOT EXISTS journal(sequence INTEGER PRIMARY KEY, frame BLOB NOT NULL)");
+            writer.Execute($"INSERT INTO schema(version) SELECT {SchemaVersion} WHERE NOT EXISTS (SELECT 1 FROM schema)");
+            writer.Execute("COMMIT");
+        }
+        catch
+        {
+            _ = raw.sqlite3_exec(writer.Handle, "ROLLBACK");
+            throw;
+        }
+
+        long? version = writer.QueryLong("SELECT max(version) FROM schema");
+        if (version != SchemaVersion)
+        {
+            throw new NotSupportedException($"{_path} has schema version {version}: this build reads version {SchemaVersion}.");
+        }
+    }
+
+    private static JournalTail ReadTail(SqliteDatabase writer)
+    {
+        writer.Execute("BEGIN IMMEDIATE");
+        try
+        {
+            int dropped = 0;
+            (long sequence, byte[] frame)? last = LastRow(writer);
+            if (last is { } torn && TailCheck.IsTorn(torn.sequence, torn.frame))
+            {
+                writer.Execute($"DELETE FROM journal WHERE sequence = {torn.sequence}");
+                dropped = 1;
+                last = LastRow(writer);
+                if (last is { } inside && TailCheck.IsTorn(inside.sequence, inside.frame))
+                {
+                    throw TailCheck.TornInside(inside.sequence);
+                }
+            }
+
+            long first = writer.QueryLong("SELECT min(sequence) FROM journal") ?? 1;
+            writer.Execute("COMMIT");
+            return last is { } row
+                ? new JournalTail(row.sequence, Frame.Read(row.frame).Hash.ToArray(), first, dropped)
+                : new JournalTail(0, TailCheck.NoHash, 1, dropped);
+        }
+        catch
+        {
+            _ = raw.sqlite3_exec(writer.Handle, "ROLLBACK");
+            throw;
+        }
+    }
+
+    private static (long Sequence, byte[] Frame)? LastRow(SqliteDatabase database)
+    {
+        using sqlite3_stmt statement = database.Prepare("SELECT sequence, frame FROM journal ORDER BY sequence DESC LIMIT 1");
+        return database.Step(statement)
+            ? (raw.sqlite3_column_int64(statement, 0), raw.sqlite3_column_blob(statement, 1).ToArray())
+            : null;
+    }
+}
