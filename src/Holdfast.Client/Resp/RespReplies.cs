@@ -1,0 +1,152 @@
+using System.Globalization;
+using Holdfast.Client.Retries;
+
+namespace Holdfast.Client.Resp;
+
+/// <summary>What replies mean.</summary>
+internal static class RespReplies
+{
+    /// <summary>Error words that say "not now", which is retried, never returned.</summary>
+    public static AttemptFailure? RetryableFailure(in RespValue reply)
+    {
+        if (reply.Kind != RespKind.Error)
+        {
+            return null;
+        }
+
+        return Word(reply.Text!) switch
+        {
+            "OVERLOADED" => new AttemptFailure(MayHaveExecuted: false, $"the server is overloaded ({reply.Text})"),
+            "UNAVAILABLE" => new AttemptFailure(MayHaveExecuted: true, $"the server is unavailable ({reply.Text})"),
+            _ => null,
+        };
+    }
+
+    /// <summary>The refusal in an error reply, or null when the reply is no error.</summary>
+    /// <exception cref="HoldfastDeniedException">The key is missing, wrong or without the role.</exception>
+    /// <exception cref="HoldfastProtocolException">The server did not understand the command.</exception>
+    public static Refusal? ToRefusal(in RespValue reply)
+    {
+        if (reply.Kind != RespKind.Error)
+        {
+            return null;
+        }
+
+        var text = reply.Text!;
+        var word = Word(text);
+        switch (word)
+        {
+            case "NOAUTH" or "WRONGPASS" or "NOPERM":
+                throw new HoldfastDeniedException($"The server denied the call ({text}). Set {nameof(HoldfastClientOptions.ApiKey)} to a key with the role for it.");
+            case "ERR" or "MOVED" or "":
+                throw new HoldfastProtocolException($"The server did not accept the command: {text}");
+            default:
+                return ParseRefusal(word, text);
+        }
+    }
+
+    public static HoldState ToState(in RespValue reply) =>
+        reply.Kind == RespKind.Simple ? RefusalCodes.ParseState(reply.Text) : throw Unexpected(reply);
+
+    public static long ToInteger(in RespValue reply) =>
+        reply.Kind == RespKind.Integer ? reply.Integer : throw Unexpected(reply);
+
+    public static Hold ToHold(in RespValue reply)
+    {
+        var id = Field(reply, "id").Text;
+        if (id is null || Field(reply, "lines") is not { Kind: RespKind.Array } lines || lines.Items.Length % 2 != 0)
+        {
+            throw Unexpected(reply);
+        }
+
+        var result = new HoldLine[lines.Items.Length / 2];
+        for (var i = 0; i < result.Length; i++)
+        {
+            result[i] = new HoldLine(lines.Items[i * 2].Text ?? throw Unexpected(reply), Number(reply, lines.Items[(i * 2) + 1]));
+        }
+
+        var expires = Field(reply, "expires-at").Text;
+        return new Hold
+        {
+            Id = id,
+            Owner = Field(reply, "owner").Text is { Length: > 0 } owner ? owner : null,
+            State = RefusalCodes.ParseState(Field(reply, "state").Text),
+            ExpiresAt = string.IsNullOrEmpty(expires) ? null
+                : DateTimeOffset.TryParse(expires, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at) ? at
+                : throw Unexpected(reply),
+            Lines = result,
+        };
+    }
+
+    public static Resource ToResource(in RespValue reply) => new()
+    {
+        Id = Field(reply, "id").Text ?? throw Unexpected(reply),
+        Available = Number(reply, Field(reply, "available")),
+        Held = Number(reply, Field(reply, "held")),
+        Consumed = Number(reply, Field(reply, "consumed")),
+        Version = Number(reply, Field(reply, "version")),
+    };
+
+    // "INSUFFICIENT sku-1 asked 2 available 0": the code, then the resource if one is meant, then what is for people.
+    // Read from the end, because a resource's id may itself contain spaces.
+    private static Refusal ParseRefusal(string word, string text)
+    {
+        var code = word.ToLowerInvariant();
+        var message = text.Length > word.Length ? text[(word.Length + 1)..] : code;
+        var refusal = new Refusal(RefusalCodes.Parse(code), code, message);
+        const string Asked = " asked ";
+        const string Available = " available ";
+        var asked = message.LastIndexOf(Asked, StringComparison.Ordinal);
+        if (asked <= 0)
+        {
+            return refusal;
+        }
+
+        var rest = message[(asked + Asked.Length)..];
+        var available = rest.IndexOf(Available, StringComparison.Ordinal);
+        return refusal with
+        {
+            Resource = message[..asked],
+            Asked = LeadingNumber(rest),
+            Available = available < 0 ? null : LeadingNumber(rest[(available + Available.Length)..]),
+        };
+    }
+
+    private static long? LeadingNumber(string text) =>
+        long.TryParse(Word(text), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : null;
+
+    private static string Word(string text)
+    {
+        var space = text.IndexOf(' ', StringComparison.Ordinal);
+        return space < 0 ? text : text[..space];
+    }
+
+    // Fields are looked up by name, so a newer server may add some.
+    private static RespValue Field(in RespValue reply, string name)
+    {
+        var items = reply.Items;
+        for (var i = 0; i + 1 < items.Length; i += 2)
+        {
+            if (string.Equals(items[i].Text, name, StringComparison.Ordinal))
+            {
+                return items[i + 1];
+            }
+        }
+
+        return RespValue.Null;
+    }
+
+    // RESP2 has no typed maps: servers and proxies differ in sending numbers as integers or as text.
+    private static long Number(in RespValue reply, in RespValue value) => value.Kind switch
+    {
+        RespKind.Integer => value.Integer,
+        RespKind.Bulk when long.TryParse(value.Text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) => number,
+        _ => throw Unexpected(reply),
+    };
+
+    private static HoldfastProtocolException Unexpected(in RespValue reply)
+    {
+        var text = reply.ToString();
+        return new HoldfastProtocolException($"Unexpected reply: {(text.Length > 200 ? text[..200] : text)}");
+    }
+}
