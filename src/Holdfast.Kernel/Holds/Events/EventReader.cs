@@ -1,0 +1,49 @@
+namespace Holdfast.Kernel;
+
+/// <summary>Steps over a batch's events: <see cref="Next"/>, then the reader method of that type, in turn.</summary>
+public ref struct EventReader(ReadOnlySpan<byte> payload)
+{
+    private readonly ReadOnlySpan<byte> _payload = payload;
+    private int _at;
+
+    /// <summary>Whether all events were read.</summary>
+    public readonly bool AtEnd => _at == _payload.Length;
+
+    /// <summary>Bytes read so far.</summary>
+    public readonly int Position => _at;
+
+    /// <summary>The next event's type, or <see cref="EventType.None"/> at the end.</summary>
+    public EventType Next() => AtEnd ? EventType.None : (EventType)_payload[_at++];
+
+    internal byte Byte() => _payload[_at++];
+
+    internal ReadOnlySpan<byte> Text()
+    {
+        int length = checked((int)VarUInt());
+        ReadOnlySpan<byte> text = _payload.Slice(_at, length);
+        _at += length;
+        return text;
+    }
+
+    internal ulong VarUInt() => Varint.Read(_payload, ref _at);
+
+    internal long VarLong() => (long)VarUInt();
+
+    internal long VarInt()
+    {
+        ulong value = VarUInt();
+        return (long)(value >> 1) ^ -(long)(value & 1);
+    }
+
+    /// <summary>Takes <paramref name="count"/> (number, number) pairs as they are.</summary>
+    internal ReadOnlySpan<byte> Numbers(int count)
+    {
+        int start = _at;
+        for (int i = 0; i < count; i++)
+        {
+            VarUInt();
+        }
+
+        return _payload[start.._at];
+    }
+}

@@ -1,0 +1,41 @@
+namespace Holdfast.Kernel;
+
+/// <summary>The kinds of events, as their first byte in the journal. Numbers are never reused.</summary>
+public enum EventType : byte
+{
+    /// <summary>Not an event.</summary>
+    None = 0,
+
+    /// <summary>A resource was created or its policy replaced.</summary>
+    ResourcePut = 1,
+
+    /// <summary>A resource's supply changed.</summary>
+    SupplyAdjusted = 2,
+
+    /// <summary>A hold was made.</summary>
+    Held = 3,
+
+    /// <summary>A hold was consumed, wholly or in part.</summary>
+    Confirmed = 4,
+
+    /// <summary>A hold was released by a cancel.</summary>
+    Cancelled = 5,
+
+    /// <summary>An unknown id was cancelled: a try with it will be refused.</summary>
+    CancelledEmpty = 6,
+
+    /// <summary>A hold got a new deadline.</summary>
+    Extended = 7,
+
+    /// <summary>Consumed units came back.</summary>
+    Returned = 8,
+
+    /// <summary>A hold was released because its deadline passed.</summary>
+    Expired = 9,
+
+    /// <summary>The oldest finished ids left memory.</summary>
+    HoldsForgotten = 10,
+
+    /// <summary>The oldest adjustment ids left memory.</summary>
+    AdjustmentsForgotten = 11,
+}

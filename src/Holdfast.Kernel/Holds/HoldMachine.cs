@@ -1,0 +1,161 @@
+using Holdfast.Kernel.Memory;
+
+namespace Holdfast.Kernel;
+
+/// <summary>
+/// Resources and holds of one space as a deterministic machine: <c>Decide(command, now)</c> writes events or refuses,
+/// and evolves at once. No I/O, no clock, no threads, no randomness: the same commands at the same times give the same
+/// events, and the same events give the same state. Not safe for concurrent use; one loop owns it.
+/// </summary>
+public sealed class HoldMachine
+{
+    private readonly Ledger _ledger;
+    private readonly TryDecision _try;
+    private readonly HoldDecisions _holds;
+    private readonly ResourceDecisions _resources;
+
+    /// <summary>An empty space.</summary>
+    public HoldMachine(HoldOptions options, NameHasher hasher)
+    {
+        Options = options;
+        _ledger = new Ledger(hasher);
+        var output = new EventSink(_ledger);
+        _try = new TryDecision(_ledger, output, options);
+        _holds = new HoldDecisions(_ledger, output, options);
+        _resources = new ResourceDecisions(_ledger, output, options);
+        Sink = output;
+    }
+
+    /// <summary>The rules.</summary>
+    public HoldOptions Options { get; }
+
+    /// <summary>A running digest of all that was evolved: equal at equal sequences on every machine that replays this journal.</summary>
+    public ulong Digest => _ledger.Digest;
+
+    /// <summary>Time of the last batch evolved, unix milliseconds. The next batch must not be earlier.</summary>
+    public long LastTimeMs => _ledger.LastTimeMs;
+
+    /// <summary>Live holds.</summary>
+    public int LiveHolds => _ledger.Holds.Live;
+
+    /// <summary>Known holds, finished ones within the retention included.</summary>
+    public int KnownHolds => _ledger.Holds.Count;
+
+    /// <summary>Resources.</summary>
+    public int ResourceCount => _ledger.Resources.Count;
+
+    internal Ledger Ledger => _ledger;
+
+    private EventSink Sink { get; }
+
+    /// <summary>Decides one command: appends its events to <paramref name="output"/> and applies them, or refuses and changes nothing.</summary>
+    /// <param name="command">What is asked.</param>
+    /// <param name="nowMs">The batch's time, unix milliseconds; never before the last batch's.</param>
+    /// <param name="output">The batch's events.</param>
+    public Answer Decide(Command command, long nowMs, EventBuffer output)
+    {
+        Sink.Begin(output, nowMs);
+        if (command.Problem is { } problem)
+        {
+            return Answer.Refused(Code.Invalid, problem);
+        }
+
+        return command switch
+        {
+            TryHold c => _try.Decide(c, nowMs),
+            ConfirmHold c => _holds.Confirm(c, nowMs),
+            CancelHold c => _holds.Cancel(c, nowMs),
+            GetHold c => _holds.Get(c, nowMs),
+            GetResource c => _resources.Get(c),
+            AdjustSupply c => _resources.Adjust(c),
+            ExtendHold c => _holds.Extend(c, nowMs),
+            ReturnUnits c => _holds.Return(c),
+            PutResource c => _resources.Put(c),
+            _ => throw new ArgumentException($"{command.GetType().Name} is not a command of this machine.", nameof(command)),
+        };
+    }
+
+    /// <summary>
+    /// Expires holds whose deadline has passed and forgets ids past their retention, at most
+    /// <see cref="HoldOptions.MaxExpiriesPerBatch"/> of each. Runs before a batch's commands.
+    /// </summary>
+    /// <returns>True when the bound was reached, so that more may be due.</returns>
+    public bool Tidy(long nowMs, EventBuffer output)
+    {
+        Sink.Begin(output, nowMs);
+        int budget = Options.MaxExpiriesPerBatch;
+        while (_ledger.Holds.NextDue(nowMs, ref budget) is int slot and >= 0)
+        {
+            Sink.Named(EventType.Expired, _ledger.Holds.IdOf(slot));
+        }
+
+        // Forgetting waits while deadlines are behind: giving stock back comes first.
+        return budget <= 0 || Forget(nowMs);
+    }
+
+    /// <summary>Applies the events of a batch that a journal holds.</summary>
+    /// <exception cref="InvalidDataException">The events don't fit the state: the journal is not one of this machine's.</exception>
+    public void Evolve(ReadOnlySpan<byte> payload, int count, long timeMs)
+    {
+        var reader = new EventReader(payload);
+        for (int i = 0; i < count; i++)
+        {
+            _ledger.Evolve(reader.Next(), ref reader, timeMs);
+        }
+
+        if (!reader.AtEnd)
+        {
+            throw new InvalidDataException("A batch is longer than its events.");
+        }
+
+        _ledger.LastTimeMs = timeMs;
+    }
+
+    /// <summary>Checks conservation and that every bucket is the sum of what the holds say. Walks everything; null when all is well.</summary>
+    public string? FindImbalance() => Conservation.FindImbalance(_ledger);
+
+    /// <summary>Writes the whole state. See <see cref="Snapshot"/> for the format.</summary>
+    public void WriteSnapshot(Stream target) => Snapshot.Write(_ledger, target);
+
+    /// <summary>A machine with the state that a snapshot holds.</summary>
+    public static HoldMachine ReadSnapshot(Stream source, HoldOptions options, NameHasher hasher)
+    {
+        var machine = new HoldMachine(options, hasher);
+        Snapshot.Read(machine._ledger, source);
+        return machine;
+    }
+
+    private bool Forget(long nowMs)
+    {
+        int max = Options.MaxExpiriesPerBatch;
+        int count = 0;
+        HoldTable holds = _ledger.Holds;
+        for (int slot = holds.OldestFinished; slot >= 0 && count < max && holds[slot].TimeMs + Options.RetentionMs < nowMs; slot = holds[slot].Next)
+        {
+            count++;
+        }
+
+        if (count > 0)
+        {
+            Sink.Forgotten(EventType.HoldsForgotten, count);
+        }
+
+        int adjustments = 0;
+        foreach ((long time, _, _) in _ledger.KnownAdjustments)
+        {
+            if (time + Options.AdjustmentRetentionMs >= nowMs || adjustments == max)
+            {
+                break;
+            }
+
+            adjustments++;
+        }
+
+        if (adjustments > 0)
+        {
+            Sink.Forgotten(EventType.AdjustmentsForgotten, adjustments);
+        }
+
+        return count == max || adjustments == max;
+    }
+}
