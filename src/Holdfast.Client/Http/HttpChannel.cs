@@ -1,0 +1,175 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Holdfast.Client.Retries;
+
+namespace Holdfast.Client.Http;
+
+/// <summary>An answer of the server: a body that was asked for, or a refusal.</summary>
+internal readonly record struct HttpAnswer<T>(T? Body, Refusal? Refusal)
+    where T : class;
+
+/// <summary>Sends one request as often as it takes, and sorts the answers: done, refused, again, never.</summary>
+internal sealed class HttpChannel
+{
+    // The largest answer is a hold of 64 lines: some 20 KB.
+    private const int AnswerBytesMax = 1024 * 1024;
+
+    private readonly HttpClient _http;
+    private readonly HoldfastClientOptions _options;
+    private readonly Backoff _backoff;
+    private readonly AuthenticationHeaderValue? _authorization;
+    private readonly string _root;
+
+    public HttpChannel(HttpClient http, HoldfastClientOptions options)
+    {
+        var address = options.HttpAddress ?? http.BaseAddress;
+        Rule.Check(address is { IsAbsoluteUri: true }, nameof(HoldfastClientOptions.HttpAddress), "set (or the HttpClient's BaseAddress)");
+        _http = http;
+        _options = options;
+        _backoff = new Backoff(options.Retry, options.Random);
+        _authorization = options.ApiKey is { } key ? new AuthenticationHeaderValue("Bearer", key) : null;
+        _root = address!.GetLeftPart(UriPartial.Path).TrimEnd('/')
+            + (options.Space is { } space ? $"/v1/spaces/{Segment(space)}/" : "/v1/");
+    }
+
+    /// <summary>An id as one path segment.</summary>
+    /// <exception cref="ArgumentException">The id can't be a segment.</exception>
+    public static string Segment(string id)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(id);
+        // RFC 3986 section 5.2.4: servers and proxies remove dot segments, percent-encoded ones too. The call would
+        // silently go to another path.
+        return id is "." or ".."
+            ? throw new ArgumentException($"The id '{id}' can't be addressed over HTTP.", nameof(id))
+            : Uri.EscapeDataString(id);
+    }
+
+    /// <summary>Sends until there is an answer.</summary>
+    /// <param name="method">Method.</param>
+    /// <param name="path">Path below the space, segments already encoded.</param>
+    /// <param name="body">The body as bytes, the same at each attempt; null for none.</param>
+    /// <param name="answerType">How to read a 2xx answer.</param>
+    /// <param name="id">The idempotency key, for the advice in the final exception; null for reads.</param>
+    /// <param name="cancellationToken">Gives up waiting.</param>
+    public async ValueTask<HttpAnswer<T>> SendAsync<T>(
+        HttpMethod method, string path, byte[]? body, JsonTypeInfo<T> answerType, string? id, CancellationToken cancellationToken)
+        where T : class
+    {
+        var uri = new Uri(_root + path);
+        var time = _options.TimeProvider;
+        var session = new RetrySession(_options, _backoff, time.GetTimestamp(), id);
+        while (true)
+        {
+            AttemptFailure failure;
+            var remaining = session.Remaining;
+            if (remaining <= TimeSpan.Zero)
+            {
+                throw session.TimedOut(mayHaveExecuted: false);
+            }
+
+            using var budget = new CancellationTokenSource(Min(remaining, _options.Retry.AttemptTimeout), time);
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(budget.Token, cancellationToken);
+            try
+            {
+                using var request = Request(method, uri, body);
+                using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, either.Token).ConfigureAwait(false);
+                await response.Content.LoadIntoBufferAsync(AnswerBytesMax, either.Token).ConfigureAwait(false);
+                var bytes = await response.Content.ReadAsByteArrayAsync(either.Token).ConfigureAwait(false);
+                if (FailureOf(response) is not { } failed)
+                {
+                    return Read(response, bytes, answerType);
+                }
+
+                failure = failed;
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                // Not the linked token, of which the caller knows nothing.
+                throw new OperationCanceledException(cancellationToken);
+            }
+            catch (OperationCanceledException e)
+            {
+                failure = new AttemptFailure(MayHaveExecuted: true, "no answer in time", Cause: e);
+            }
+            catch (HttpRequestException e)
+            {
+                failure = new AttemptFailure(
+                    MayHaveExecuted: e.HttpRequestError is not (HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError), e.Message, Cause: e);
+            }
+            catch (IOException e)
+            {
+                failure = new AttemptFailure(MayHaveExecuted: true, e.Message, Cause: e);
+            }
+
+            await session.PauseAsync(failure, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private HttpRequestMessage Request(HttpMethod method, Uri uri, byte[]? body)
+    {
+        var request = new HttpRequestMessage(method, uri);
+        request.Headers.Authorization = _authorization;
+        if (body is not null)
+        {
+            request.Content = new ByteArrayContent(body) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
+        }
+
+        return request;
+    }
+
+    // 429 is ours and certainly not executed. The others say that somebody on the way lost the outcome: the server itself
+    // (503, 500) or a proxy before it (408, 502, 504).
+    private AttemptFailure? FailureOf(HttpResponseMessage response) => response.StatusCode switch
+    {
+        HttpStatusCode.TooManyRequests =>
+            new AttemptFailure(MayHaveExecuted: false, "the server is overloaded (429)", RetryAfter(response)),
+        HttpStatusCode.ServiceUnavailable or HttpStatusCode.InternalServerError or HttpStatusCode.RequestTimeout
+            or HttpStatusCode.BadGateway or HttpStatusCode.GatewayTimeout =>
+            new AttemptFailure(MayHaveExecuted: true, $"the server is unavailable ({(int)response.StatusCode})", RetryAfter(response)),
+        _ => null,
+    };
+
+    private TimeSpan? RetryAfter(HttpResponseMessage response) => response.Headers.RetryAfter switch
+    {
+        { Delta: { } delta } => delta,
+        { Date: { } date } => date - _options.TimeProvider.GetUtcNow(),
+        _ => null,
+    };
+
+    private static HttpAnswer<T> Read<T>(HttpResponseMessage response, byte[] bytes, JsonTypeInfo<T> answerType)
+        where T : class
+    {
+        var status = (int)response.StatusCode;
+        try
+        {
+            if (response.IsSuccessStatusCode)
+            {
+                return new HttpAnswer<T>(
+                    JsonSerializer.Deserialize(bytes, answerType) ?? throw Unexpected(status, null), null);
+            }
+
+            if (status is 401 or 403)
+            {
+                throw new HoldfastDeniedException(
+                    $"The server denied the call ({status}). Set {nameof(HoldfastClientOptions.ApiKey)} to a key with the role for it.");
+            }
+
+            // Only what carries our code is a refusal; a proxy's 404 page must not pass for "no such hold".
+            var problem = bytes.Length == 0 ? null : JsonSerializer.Deserialize(bytes, WireJson.Default.ProblemBody);
+            return problem?.Code is { Length: > 0 } code
+                ? new HttpAnswer<T>(null, problem.ToRefusal(code))
+                : throw Unexpected(status, null);
+        }
+        catch (JsonException e)
+        {
+            throw Unexpected(status, e);
+        }
+    }
+
+    private static HoldfastProtocolException Unexpected(int status, Exception? cause) =>
+        new($"Unexpected answer (status {status}): not the JSON of Holdfast. Is HttpAddress right, and nothing else listening there?", cause);
+
+    private static TimeSpan Min(TimeSpan a, TimeSpan b) => a < b ? a : b;
+}
