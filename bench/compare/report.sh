@@ -104,9 +104,11 @@ measure_table() {
 ratio_table() {
     {
         printf 'ratio\treached\tround by round\tmust reach\tgoal\tverdict\n'
-        awk -F'|' -v file="$work/samples.tsv" "$statistics"'
+        awk -F'|' -v file="$work/samples.tsv" -v sides=" ${sides[*]} " "$statistics"'
+            function chosen(key) { return index(sides, " " substr(key, 1, index(key, ".") - 1) " ") }
             BEGIN { load(file) }
-            !many[$2] || !many[$3] { if ($4 != "" && (many[$2] || many[$3])) print $1 "\t\t\t" $4 "\t" $5 "\tnot measured"; next }
+            !chosen($2) || !chosen($3) { next }
+            !many[$2] || !many[$3] { if ($4 != "") print $1 "\t\t\t" $4 "\t" $5 "\tnot measured"; next }
             {
                 collect($2, ""); top = median()
                 collect($3, ""); ratio = top / median()
@@ -147,7 +149,8 @@ report() {
     echo
     measure_table
     echo
-    ratio_table
+    ratio_table >"$work/ratios.md"
+    if (($(wc -l <"$work/ratios.md") > 2)); then cat "$work/ratios.md"; fi
     if [[ -s $work/failures.tsv ]]; then
         echo
         echo "Not measured, or wrong:"

@@ -39,7 +39,8 @@ http_round() {
     holdfast_send PUT /v1/resources/sku-2 '{"limitPerOwner":1000000}'
     holdfast_send POST /v1/resources/sku-2/adjustments '{"id":"a2","delta":1,"reason":"bench"}'
     holdfast_send POST /v1/holds '{"id":"last","owner":"o","ttlSeconds":3600,"lines":[{"resource":"sku-2","quantity":1}]}'
-    http_run warmup 64 /v1/holds hold.lua success sku-1 "w$round"
+    seconds=3 http_run warmup 64 /health/live health.lua success
+    seconds=3 http_run warmup 64 /v1/holds hold.lua success sku-1 "w$round"
     for connections in 64 256; do
         http_run "http.health.$connections" "$connections" /health/live health.lua success
         http_run "http.hold.$connections" "$connections" /v1/holds hold.lua success sku-1 "r$round-$connections"

@@ -4,11 +4,15 @@
 process_tools() { postgres_tools; }
 process_prepare() { postgres_prepare; }
 
-# line LABEL: the number after "LABEL:" (or "LABEL ") in the bench's plain lines, without separators.
-line() {
-    awk -v label="$1" 'index(tolower($0), label) == 1 {
-        rest = substr($0, length(label) + 1); gsub(",", "", rest)
-        if (match(rest, /[0-9]+(\.[0-9]+)?/)) { print substr(rest, RSTART, RLENGTH); exit } }' "$work/bench.log"
+# The bench prints plain lines; these read the number of "LABEL: 1,234,567", and the 99th percentile from
+# wherever it stands ("p99 1.25 ms", "p99: 250 us"), in milliseconds.
+rate_of() {
+    awk -v label="$1" 'index(tolower($0), label) == 1 { gsub(/[^0-9.]/, ""); print; exit }' "$work/bench.log"
+}
+p99_of() {
+    awk 'match($0, /p99[ :=]+[0-9.,]+ *(ms|us)?/) {
+        text = substr($0, RSTART + 3, RLENGTH - 3); unit = text ~ /us$/ ? 1000 : 1
+        gsub(/[^0-9.]/, "", text); print text / unit; exit }' "$work/bench.log"
 }
 
 process_sample() {
@@ -24,16 +28,16 @@ process_sample() {
         failed "$key" "bench" "$work/bench.log"
         return
     fi
-    holds=$(line 'holds per second')
-    refusals=$(line 'refusals per second')
-    p99=$(line p99)
+    holds=$(rate_of 'holds per second')
+    refusals=$(rate_of 'refusals per second')
+    p99=$(p99_of)
     if [[ -z $holds ]]; then
         failed "$key" "no 'holds per second'" "$work/bench.log"
         return
     fi
     sample "$key" "$holds"
     if [[ -n $refusals ]]; then sample "$key.refusals" "$refusals"; fi
-    if [[ -n $p99 ]]; then sample "$key.p99" "$p99"; fi
+    if [[ -n $p99 ]]; then sample "$key.p99ms" "$p99"; fi
     cp "$work/bench.log" "$work/bench.$journal.$callers.txt"
 }
 
