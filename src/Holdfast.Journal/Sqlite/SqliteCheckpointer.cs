@@ -70,14 +70,8 @@ internal sealed class SqliteCheckpointer(string path, SqliteDatabase writer, Sql
 
     private void Run()
     {
-        while (true)
+        while (!_stopping)
         {
-            _wake.WaitOne();
-            if (_stopping)
-            {
-                return;
-            }
-
             try
             {
                 using SqliteDatabase database = SqliteDatabase.Open(path, create: false);
@@ -88,6 +82,7 @@ internal sealed class SqliteCheckpointer(string path, SqliteDatabase writer, Sql
             {
                 // Nothing is lost by a failed pass: the log still has everything, and the next wake tries again.
                 LastError = e.Message;
+                _wake.WaitOne();
             }
         }
     }
@@ -99,8 +94,11 @@ internal sealed class SqliteCheckpointer(string path, SqliteDatabase writer, Sql
             for (int pass = 0; pass < PassesWithoutPause; pass++)
             {
                 Interlocked.Exchange(ref _sinceLastPass, 0);
-                (long logged, long copied) = Pass(database);
-                LastError = null;
+                if (Pass(database) is not (var logged, var copied))
+                {
+                    break;
+                }
+
                 Volatile.Write(ref _walBytes, logged);
                 if (logged < options.WalResetBytes)
                 {
@@ -124,8 +122,10 @@ internal sealed class SqliteCheckpointer(string path, SqliteDatabase writer, Sql
         _finishWanted = false;
         try
         {
-            (long logged, long copied) = Pass(writer);
-            Volatile.Write(ref _walBytes, logged == copied ? 0 : logged);
+            if (Pass(writer) is (var logged, var copied))
+            {
+                Volatile.Write(ref _walBytes, logged == copied ? 0 : logged);
+            }
         }
         catch (SqliteFailure e)
         {
@@ -133,16 +133,17 @@ internal sealed class SqliteCheckpointer(string path, SqliteDatabase writer, Sql
         }
     }
 
-    private (long Logged, long Copied) Pass(SqliteDatabase database)
+    /// <summary>Bytes in the log and how many of them are copied, or null when another connection is at it right now.</summary>
+    private (long Logged, long Copied)? Pass(SqliteDatabase database)
     {
         int code = raw.sqlite3_wal_checkpoint_v2(database.Handle, "main", raw.SQLITE_CHECKPOINT_PASSIVE, out int logged, out int copied);
-
-        // BUSY: another connection is at it right now. That is as good.
-        if (code is not (raw.SQLITE_OK or raw.SQLITE_BUSY))
+        if (code == raw.SQLITE_BUSY)
         {
-            throw database.Failure(code);
+            return null;
         }
 
+        database.Check(code);
+        LastError = null;
         return (Math.Max(0, logged) * _pageBytes, Math.Max(0, copied) * _pageBytes);
     }
 }
