@@ -76,6 +76,25 @@ public sealed class HoldMachine
     }
 
     /// <summary>
+    /// Answers a read without any event, for a space that can't write at the moment: a hold past its deadline that is not
+    /// expired yet is told as held. Null when the command is not a read.
+    /// </summary>
+    public Answer? Read(Command command)
+    {
+        if (command.Problem is { } problem)
+        {
+            return Answer.Refused(Code.Invalid, problem);
+        }
+
+        return command switch
+        {
+            GetHold c => _holds.Peek(c),
+            GetResource c => _resources.Get(c),
+            _ => null,
+        };
+    }
+
+    /// <summary>
     /// Expires holds whose deadline has passed and forgets ids past their retention, at most
     /// <see cref="HoldOptions.MaxExpiriesPerBatch"/> of each. Runs before a batch's commands.
     /// </summary>

@@ -149,6 +149,13 @@ internal sealed class HoldDecisions(Ledger ledger, EventSink output, HoldOptions
         return Done(command, slot, repeat: false);
     }
 
+    /// <summary>A get that writes nothing, not even an expiry that is due.</summary>
+    public Answer Peek(GetHold command)
+    {
+        int slot = Find(command);
+        return slot < 0 ? Answer.Refused(Code.NotFound) : Done(command, slot, repeat: false);
+    }
+
     private Answer ConfirmAll(ConfirmHold command, int slot)
     {
         output.Confirmed(command.IdBytes, keepRemainder: false, []);

@@ -1,0 +1,32 @@
+using Holdfast.Journal;
+using Holdfast.Kernel;
+
+namespace Holdfast.Engine;
+
+/// <summary>
+/// What was decided together and becomes durable together. Each batch has its own buffers, so that deciding the next
+/// one can't touch bytes or answers of one that is still being written.
+/// </summary>
+internal sealed class Batch
+{
+    /// <summary>The events, behind room for the frame's header.</summary>
+    public EventBuffer Events { get; } = new(Frame.HeaderSize, 256 * 1024);
+
+    /// <summary>Requests whose answers wait until this batch is durable.</summary>
+    public RequestList Durable;
+
+    /// <summary>0 when there is nothing to write: the batch only waits for those before it.</summary>
+    public long Sequence { get; set; }
+
+    public long TimeMs { get; set; }
+
+    /// <summary>The machine's digest after this batch.</summary>
+    public ulong Digest { get; set; }
+
+    public void Begin()
+    {
+        Events.Clear();
+        Durable = default;
+        Sequence = 0;
+    }
+}

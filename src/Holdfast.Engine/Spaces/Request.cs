@@ -1,0 +1,85 @@
+using System.Threading.Tasks.Sources;
+using Holdfast.Kernel;
+
+namespace Holdfast.Engine;
+
+/// <summary>
+/// One command on its way through a space's loop: the queue's node, the answer's place, and how the asker is told.
+/// Reused by its owner after each answer.
+/// </summary>
+public abstract class Request(Command command)
+{
+    internal Request? Next;
+
+    /// <summary>The answer; valid once the request is complete.</summary>
+    public Answer Answer;
+
+    /// <summary>What is asked. Must not be touched between sending and completion.</summary>
+    public Command Command { get; } = command;
+
+    /// <summary>
+    /// Whether <see cref="Complete"/> runs only code of ours, never blocks, and so may run on the journal's thread.
+    /// A stranger's continuation must not: it could wait for the very answers that stand behind it.
+    /// </summary>
+    protected internal virtual bool CompletesInline => false;
+
+    /// <summary>Tells the asker. Called once for each sending, on the loop, the journal's thread or the pool.</summary>
+    protected internal abstract void Complete();
+}
+
+/// <summary>A request that somebody awaits.</summary>
+public sealed class AwaitedRequest(Command command) : Request(command), IValueTaskSource<Answer>, IThreadPoolWorkItem
+{
+    private ManualResetValueTaskSourceCore<Answer> _source;
+
+    /// <summary>Begins a new wait; at most one at a time.</summary>
+    internal ValueTask<Answer> Begin()
+    {
+        _source.Reset();
+        return new ValueTask<Answer>(this, _source.Version);
+    }
+
+    /// <inheritdoc/>
+    protected internal override void Complete() => _source.SetResult(Answer);
+
+    void IThreadPoolWorkItem.Execute() => Complete();
+
+    Answer IValueTaskSource<Answer>.GetResult(short token) => _source.GetResult(token);
+
+    ValueTaskSourceStatus IValueTaskSource<Answer>.GetStatus(short token) => _source.GetStatus(token);
+
+    void IValueTaskSource<Answer>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _source.OnCompleted(continuation, state, token, flags);
+}
+
+/// <summary>
+/// Several requests that one connection sent together and answers together: the last one to complete tells. One push
+/// onto the queue and one wake-up, however many commands were pipelined.
+/// </summary>
+public abstract class RequestGroup
+{
+    private int _open;
+
+    /// <summary>Called once when all requests of the sending are complete, on the loop's or the journal's thread: must not block.</summary>
+    protected abstract void Completed();
+
+    internal void Expect(int count) => Volatile.Write(ref _open, count);
+
+    internal void CompleteOne()
+    {
+        if (Interlocked.Decrement(ref _open) == 0)
+        {
+            Completed();
+        }
+    }
+}
+
+/// <summary>A request of a group.</summary>
+public sealed class GroupedRequest(Command command, RequestGroup group) : Request(command)
+{
+    /// <inheritdoc/>
+    protected internal override bool CompletesInline => true;
+
+    /// <inheritdoc/>
+    protected internal override void Complete() => group.CompleteOne();
+}

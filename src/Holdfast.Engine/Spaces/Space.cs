@@ -1,0 +1,375 @@
+using Holdfast.Journal;
+using Holdfast.Kernel;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Holdfast.Engine;
+
+/// <summary>
+/// One independent set of resources and holds with one journal and one writer loop. Safe for any number of concurrent
+/// callers. A thread decides, another writes; a failure of storage costs the requests underway their certainty
+/// (<c>unavailable</c>: ask again with the same id) and nothing else.
+/// </summary>
+public sealed partial class Space : IAsyncDisposable
+{
+    private readonly IJournal _journal;
+    private readonly SpaceOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly RequestQueue _queue;
+    private readonly SpaceLoader _loader;
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly TaskCompletionSource _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Thread _thread;
+    private readonly Lock _durableLock = new();
+    private volatile SpaceStatus _status;
+    private DurablePoint _durable;
+
+    /// <summary>A space over a journal; nothing happens until <see cref="StartAsync"/>.</summary>
+    public Space(string name, IJournal journal, SpaceOptions options, NameHasher hasher, TimeProvider time, ILogger? logger = null)
+    {
+        Name = name;
+        Hasher = hasher;
+        _journal = journal;
+        _options = options;
+        _time = time;
+        _logger = logger ?? NullLogger.Instance;
+        _queue = new RequestQueue(options.QueueCapacity);
+        _loader = new SpaceLoader(name, journal, options.Holds, hasher, time, _logger);
+        _thread = new Thread(Run) { IsBackground = true, Name = "holdfast space " + name };
+    }
+
+    /// <summary>The space's name.</summary>
+    public string Name { get; }
+
+    /// <summary>The rules it runs under.</summary>
+    public SpaceOptions Options => _options;
+
+    /// <summary>Hashes names for this space's commands.</summary>
+    public NameHasher Hasher { get; }
+
+    /// <summary>What it is doing.</summary>
+    public SpaceStatus Status => _status;
+
+    /// <summary>Why it stopped or can't write, in words; null while all is well.</summary>
+    public string? Trouble { get; private set; }
+
+    /// <summary>The journal, for readers beside the loop (projection, verification).</summary>
+    public IJournal Journal => _journal;
+
+    /// <summary>Counters of the loop.</summary>
+    public SpaceMetrics Metrics { get; } = new();
+
+    /// <summary>Requests waiting for the loop.</summary>
+    public int QueueLength => _queue.Count;
+
+    /// <summary>Completes when the space has stopped.</summary>
+    public Task Ended => _ended.Task;
+
+    /// <summary>The last durable batch.</summary>
+    public DurablePoint Durable
+    {
+        get
+        {
+            lock (_durableLock)
+            {
+                return _durable;
+            }
+        }
+    }
+
+    /// <summary>Raised on the journal's thread after each durable batch, with its sequence. Handlers must not block.</summary>
+    public event Action<long>? BatchDurable;
+
+    /// <summary>Reads the journal, expires what is overdue, and serves. Completes when it serves; fails when it can't.</summary>
+    public Task StartAsync()
+    {
+        _thread.Start();
+        return _started.Task;
+    }
+
+    /// <summary>Sends a command. At most one sending of a request may be underway.</summary>
+    /// <returns>The answer; <c>overloaded</c> when the queue is full (certainly not executed).</returns>
+    public ValueTask<Answer> SendAsync(AwaitedRequest request)
+    {
+        ValueTask<Answer> answer = request.Begin();
+        if (!_queue.TryPush(request, request, 1))
+        {
+            request.Answer = NotTaken();
+            request.Complete();
+        }
+
+        return answer;
+    }
+
+    /// <summary>
+    /// Sends several commands at once, linked newest first; the group is told when all are answered. When they don't all
+    /// fit, none is taken and each is answered <c>overloaded</c>.
+    /// </summary>
+    public void Send(RequestGroup group, ReadOnlySpan<GroupedRequest> inOrder)
+    {
+        if (inOrder.IsEmpty)
+        {
+            return;
+        }
+
+        group.Expect(inOrder.Length);
+        for (int i = 1; i < inOrder.Length; i++)
+        {
+            inOrder[i].Next = inOrder[i - 1];
+        }
+
+        if (!_queue.TryPush(inOrder[^1], inOrder[0], inOrder.Length))
+        {
+            foreach (GroupedRequest request in inOrder)
+            {
+                request.Answer = NotTaken();
+                request.Complete();
+            }
+        }
+    }
+
+    /// <summary>Stops: takes no more requests, decides and writes what is queued, ends both threads, closes the journal.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_stopping.IsCancellationRequested)
+        {
+            return;
+        }
+
+        await _stopping.CancelAsync();
+        _queue.Close();
+        if (_thread.ThreadState.HasFlag(ThreadState.Unstarted))
+        {
+            _ended.TrySetResult();
+        }
+
+        await _ended.Task;
+        await _journal.DisposeAsync();
+        _stopping.Dispose();
+    }
+
+    private Answer NotTaken()
+    {
+        if (_stopping.IsCancellationRequested || _status == SpaceStatus.Stopped)
+        {
+            return Answer.Refused(Code.Unavailable, Trouble ?? "the space is stopping");
+        }
+
+        Metrics.Overloaded();
+        return Answer.Refused(Code.Overloaded, "the queue is full: not executed, try again later");
+    }
+
+    private void Run()
+    {
+        try
+        {
+            while (!_stopping.IsCancellationRequested && ServeOnce())
+            {
+                // Storage failed and memory was dropped: read the journal again.
+            }
+        }
+        catch (Exception e)
+        {
+            Trouble = e.Message;
+            Defect(_logger, Name, e);
+        }
+
+        _status = SpaceStatus.Stopped;
+        _queue.Close();
+        AnswerQueued(Trouble ?? "the space has stopped");
+        if (!_started.Task.IsCompleted)
+        {
+            _started.TrySetException(new HoldfastException(Trouble ?? "the space was stopped before it served"));
+        }
+
+        _ended.TrySetResult();
+    }
+
+    /// <summary>Loads and serves until stopped or until storage fails; true when it should be tried again.</summary>
+    private bool ServeOnce()
+    {
+        try
+        {
+            LoadedSpace loaded = _loader.LoadAsync(_stopping.Token).GetAwaiter().GetResult();
+            SetDurable(new DurablePoint(loaded.Tail.Sequence, loaded.Machine.Digest, loaded.EventsReplayed));
+            Metrics.Attach(loaded.Machine);
+            Exception? failure = Serve(loaded);
+            return failure is null ? !_stopping.IsCancellationRequested : Recover(failure, loaded);
+        }
+        catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+        {
+            return false;
+        }
+        catch (Exception e) when (e is JournalException { Fault: not JournalFault.Conflict })
+        {
+            // Not reachable: nobody waits in vain, and the space tries again.
+            Recovering(_logger, Name, e.Message, e);
+            Trouble = e.Message;
+            _status = SpaceStatus.Recovering;
+            AnswerQueued("storage is not reachable: " + e.Message);
+            _stopping.Token.WaitHandle.WaitOne(_options.RetryStorageEvery);
+            return true;
+        }
+    }
+
+    private Exception? Serve(LoadedSpace loaded)
+    {
+        Request? undecided = null;
+        var writer = new JournalWriter(Name, _journal, loaded.Tail, OnDurable);
+        try
+        {
+            var loop = new SpaceLoop(loaded, writer, _queue, _options, _time, Metrics);
+            loop.ExpireOverdue();
+            if (writer.Failure is null)
+            {
+                Trouble = null;
+                _status = SpaceStatus.Running;
+                _started.TrySetResult();
+            }
+
+            undecided = loop.Serve(_stopping.Token);
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            Defect(_logger, Name, e);
+        }
+        finally
+        {
+            writer.Dispose();
+        }
+
+        TellAll(undecided, "storage failed before this was decided: ask again with the same id");
+        return writer.Failure;
+    }
+
+    private bool Recover(Exception failure, LoadedSpace loaded)
+    {
+        Trouble = failure.Message;
+        switch (failure)
+        {
+            case JournalException { Fault: JournalFault.Conflict }:
+                // Somebody else writes this journal. Going on would only alternate; an operator decides who serves.
+                Trouble = "another server writes this space's journal; this one has stopped serving it";
+                Conflict(_logger, Name);
+                return false;
+            case JournalException { Fault: JournalFault.Full }:
+                StorageFull(_logger, Name);
+                return ServeReadsUntilWritable();
+            case JournalException:
+                Recovering(_logger, Name, failure.Message, failure);
+                _status = SpaceStatus.Recovering;
+                return true;
+            default:
+                Defect(_logger, Name, failure);
+                _status = SpaceStatus.Recovering;
+                return true;
+        }
+    }
+
+    /// <summary>Storage is full (E58): answers reads from what is durable, and probes with an empty frame until one can be written.</summary>
+    private bool ServeReadsUntilWritable()
+    {
+        LoadedSpace durable = _loader.LoadAsync(_stopping.Token).GetAwaiter().GetResult();
+        Metrics.Attach(durable.Machine);
+        _status = SpaceStatus.ReadOnly;
+        long probeAt = _time.GetTimestamp();
+        while (!_stopping.IsCancellationRequested)
+        {
+            _queue.Wait(32);
+            for (Request? request = _queue.TakeAll(out _); request is not null;)
+            {
+                Request next = request;
+                request = request.Next;
+                next.Next = null;
+                next.Answer = durable.Machine.Read(next.Command)
+                    ?? Answer.Refused(Code.Unavailable, "storage is full: nothing was executed; free space, the server goes on by itself");
+                var one = default(RequestList);
+                one.Add(next);
+                Completion.Tell(one);
+            }
+
+            if (_time.GetElapsedTime(probeAt) >= _options.RetryStorageEvery)
+            {
+                probeAt = _time.GetTimestamp();
+                if (ProbeWritable(durable))
+                {
+                    Writable(_logger, Name);
+                    return true;
+                }
+            }
+        }
+
+        return false;
+    }
+
+    private bool ProbeWritable(LoadedSpace durable)
+    {
+        byte[] frame = new byte[Frame.HeaderSize + Frame.FooterSize];
+        long sequence = durable.Tail.Sequence + 1;
+        Frame.Seal(frame, sequence, durable.Machine.LastTimeMs, 0, durable.Tail.Hash.Span);
+        try
+        {
+            _journal.AppendAsync(sequence, frame, _stopping.Token).AsTask().GetAwaiter().GetResult();
+            return true;
+        }
+        catch (JournalException e)
+        {
+            // Conflict: an earlier probe that seemed to fail went in after all. Reading the journal again settles it.
+            return e.Fault == JournalFault.Conflict;
+        }
+    }
+
+    private void OnDurable(Batch batch)
+    {
+        DurablePoint before = Durable;
+        SetDurable(new DurablePoint(batch.Sequence, batch.Digest, before.Events + batch.Events.Count));
+        Metrics.BatchWritten(batch.Events.Count, batch.Events.PayloadLength);
+        BatchDurable?.Invoke(batch.Sequence);
+    }
+
+    private void SetDurable(DurablePoint point)
+    {
+        lock (_durableLock)
+        {
+            _durable = point;
+        }
+    }
+
+    private void AnswerQueued(string why) => TellAll(_queue.TakeAll(out _), why);
+
+    private static void TellAll(Request? first, string why)
+    {
+        RequestList list = default;
+        while (first is not null)
+        {
+            Request? next = first.Next;
+            list.Add(first);
+            first = next;
+        }
+
+        Completion.TellAll(list, Code.Unavailable, why);
+    }
+
+    [LoggerMessage(10, LogLevel.Critical, "Space {Space} stopped by a defect.")]
+    private static partial void Defect(ILogger logger, string space, Exception exception);
+
+    [LoggerMessage(11, LogLevel.Warning, "Space {Space}: storage failed ({Reason}); reading the journal again.")]
+    private static partial void Recovering(ILogger logger, string space, string reason, Exception exception);
+
+    [LoggerMessage(12, LogLevel.Critical, "Space {Space}: another server writes this journal. This one stops serving the space; end one of the two.")]
+    private static partial void Conflict(ILogger logger, string space);
+
+    [LoggerMessage(13, LogLevel.Error, "Space {Space}: storage is full. Reads are answered, writes are not; free space and it goes on by itself.")]
+    private static partial void StorageFull(ILogger logger, string space);
+
+    [LoggerMessage(14, LogLevel.Information, "Space {Space}: storage can be written again.")]
+    private static partial void Writable(ILogger logger, string space);
+}
+
+/// <summary>A durable batch: its sequence, the machine's digest after it, and events since the start of this process's count.</summary>
+/// <param name="Sequence">The batch's sequence.</param>
+/// <param name="Digest">The live machine's digest right after it.</param>
+/// <param name="Events">Events up to it that this process replayed or wrote.</param>
+public readonly record struct DurablePoint(long Sequence, ulong Digest, long Events);

@@ -1,0 +1,49 @@
+using Holdfast.Kernel;
+
+namespace Holdfast.Engine;
+
+/// <summary>Counters of a space, written by its threads without locks and read by whoever reports them.</summary>
+public sealed class SpaceMetrics
+{
+    private readonly long[] _answers = new long[(int)Code.Unavailable + 1];
+    private long _batches;
+    private long _events;
+    private long _bytes;
+    private long _overloaded;
+    private HoldMachine? _machine;
+
+    /// <summary>Batches written.</summary>
+    public long Batches => Volatile.Read(ref _batches);
+
+    /// <summary>Events written.</summary>
+    public long Events => Volatile.Read(ref _events);
+
+    /// <summary>Bytes of events written.</summary>
+    public long Bytes => Volatile.Read(ref _bytes);
+
+    /// <summary>Live holds; roughly, while the loop works.</summary>
+    public int LiveHolds => _machine?.LiveHolds ?? 0;
+
+    /// <summary>Known holds, finished ones within the retention included; roughly.</summary>
+    public int KnownHolds => _machine?.KnownHolds ?? 0;
+
+    /// <summary>Resources; roughly.</summary>
+    public int Resources => _machine?.ResourceCount ?? 0;
+
+    /// <summary>Answers given with a code.</summary>
+    public long Answers(Code code) => code == Code.Overloaded ? Volatile.Read(ref _overloaded) : Volatile.Read(ref _answers[(int)code]);
+
+    internal void Attach(HoldMachine machine) => _machine = machine;
+
+    internal void BatchWritten(int events, int bytes)
+    {
+        // One writer (the journal's thread), so plain additions do.
+        Volatile.Write(ref _batches, _batches + 1);
+        Volatile.Write(ref _events, _events + events);
+        Volatile.Write(ref _bytes, _bytes + bytes);
+    }
+
+    internal void Answered(Code code) => _answers[(int)code]++;
+
+    internal void Overloaded() => Interlocked.Increment(ref _overloaded);
+}
