@@ -115,7 +115,7 @@ public class RespHoldfastClientTests
         using var giveUp = new CancellationTokenSource();
         // The connection first, so that all the others are really in line on it.
         var first = client.GetResourceAsync("first", Test).AsTask();
-        await WaitUntil(() => server.Received.Count == 1);
+        await server.ReceivesAsync(1);
 
         var calls = Enumerable.Range(0, 300).Select(i => (Name: $"r-{i}", GivesUp: i % 3 == 1))
             .Select(c => (c.Name, c.GivesUp, Task: client.GetResourceAsync(c.Name, c.GivesUp ? giveUp.Token : Test).AsTask())).ToList();
@@ -175,139 +175,6 @@ public class RespHoldfastClientTests
 
         outcomes[true].ShouldBeGreaterThan(100);
         outcomes[false].ShouldBeGreaterThan(100);
-    }
-
-    [Fact]
-    public async Task Lost_connection_repeats_the_try_under_the_same_id_and_issue_time()
-    {
-        await using var server = new ScriptedRespServer((_, connection) => connection == 1 ? ScriptedRespServer.Hangup : "+held\r\n");
-        await using var client = server.Client();
-
-        (await client.TryHoldAsync(HoldRequest.Of("sku-1", 1), Test)).Succeeded.ShouldBeTrue();
-
-        var received = server.Received.ToArray();
-        received.Select(r => r.Connection).ShouldBe([1, 2]);
-        received[1].Command.ShouldBe(received[0].Command);
-    }
-
-    [Fact]
-    public async Task All_commands_in_flight_survive_the_loss_of_the_connection()
-    {
-        var seen = 0;
-        await using var server = new ScriptedRespServer((command, connection) =>
-            connection == 1 && Interlocked.Increment(ref seen) > 20 ? ScriptedRespServer.Hangup : Stock(command[1]));
-        await using var client = server.Client();
-
-        var calls = Enumerable.Range(0, 200).Select(i => client.GetResourceAsync($"r-{i}", Test).AsTask()).ToArray();
-        var resources = await Task.WhenAll(calls).WaitAsync(Patience, Test);
-
-        resources.Select(r => r!.Id).ShouldBe(Enumerable.Range(0, 200).Select(i => $"r-{i}"));
-        server.Connections.ShouldBe(2);
-    }
-
-    [Fact]
-    public async Task Overloaded_and_unavailable_are_repeated_with_the_same_command()
-    {
-        var answers = new ConcurrentQueue<string>(["-OVERLOADED try later\r\n", "-UNAVAILABLE outcome unknown\r\n", "+held\r\n"]);
-        await using var server = new ScriptedRespServer((_, _) => answers.TryDequeue(out var answer) ? answer : "-ERR script over\r\n");
-        await using var client = server.Client();
-
-        (await client.TryHoldAsync(HoldRequest.Of("sku-1", 1), Test)).Succeeded.ShouldBeTrue();
-
-        server.Received.Count.ShouldBe(3);
-        server.Received.Select(r => string.Join(' ', r.Command)).Distinct().Count().ShouldBe(1);
-        server.Connections.ShouldBe(1);
-    }
-
-    [Fact]
-    public async Task Attempts_used_up_with_unknown_outcome_says_to_repeat_the_same_id()
-    {
-        await using var server = new ScriptedRespServer((_, _) => "-UNAVAILABLE disk\r\n");
-        await using var client = server.Client(o => o.Retry.MaxAttempts = 3);
-
-        var thrown = await Should.ThrowAsync<HoldfastUnavailableException>(client.ConfirmAsync("h-1", cancellationToken: Test).AsTask());
-
-        thrown.Attempts.ShouldBe(3);
-        thrown.OutcomeKnown.ShouldBeFalse();
-        thrown.Id.ShouldBe("h-1");
-        thrown.Message.ShouldContain("same id 'h-1'");
-        server.Received.Count.ShouldBe(3);
-    }
-
-    [Fact]
-    public async Task Nobody_listening_means_nothing_executed()
-    {
-        var gone = new ScriptedRespServer((_, _) => "");
-        await using var client = gone.Client(o => o.Retry.MaxAttempts = 3);
-        await gone.DisposeAsync();
-
-        var thrown = await Should.ThrowAsync<HoldfastUnavailableException>(client.CancelAsync("h-1", Test).AsTask());
-
-        thrown.OutcomeKnown.ShouldBeTrue();
-        thrown.Attempts.ShouldBe(3);
-    }
-
-    [Fact]
-    public async Task Command_beyond_the_queue_bound_is_not_sent()
-    {
-        await using var server = new ScriptedRespServer((_, _) => "");
-        await using var client = server.Client(o =>
-        {
-            o.PendingCommandsMax = 2;
-            o.Retry.MaxAttempts = 1;
-        });
-        // One of them connects; the other one has to find the connection there.
-        var waiting1 = client.CancelAsync("h-1", Test).AsTask();
-        await WaitUntil(() => server.Received.Count == 1);
-        var waiting2 = client.CancelAsync("h-2", Test).AsTask();
-        await WaitUntil(() => server.Received.Count == 2);
-
-        var thrown = await Should.ThrowAsync<HoldfastUnavailableException>(client.CancelAsync("h-3", Test).AsTask());
-
-        thrown.OutcomeKnown.ShouldBeTrue();
-        thrown.Message.ShouldContain("queue is full");
-        server.Received.Count.ShouldBe(2);
-        waiting1.IsCompleted.ShouldBeFalse();
-        waiting2.IsCompleted.ShouldBeFalse();
-    }
-
-    [Fact]
-    public async Task Silent_server_is_left_for_a_new_connection()
-    {
-        await using var server = new ScriptedRespServer((_, connection) => connection == 1 ? "" : "+cancelled\r\n");
-        await using var client = server.Client(o => o.Retry.AttemptTimeout = TimeSpan.FromMilliseconds(200));
-
-        (await client.CancelAsync("h-1", Test).AsTask().WaitAsync(Patience, Test)).State.ShouldBe(HoldState.Cancelled);
-
-        server.Connections.ShouldBe(2);
-    }
-
-    [Fact]
-    public async Task Overall_timeout_bounds_all_attempts_together()
-    {
-        await using var server = new ScriptedRespServer((_, _) => "");
-        await using var client = server.Client(o =>
-        {
-            o.Retry.OverallTimeout = TimeSpan.FromMilliseconds(400);
-            o.Retry.AttemptTimeout = TimeSpan.FromMilliseconds(150);
-            o.Retry.MaxAttempts = 100;
-        });
-
-        var thrown = await Should.ThrowAsync<HoldfastUnavailableException>(client.CancelAsync("h-1", Test).AsTask().WaitAsync(Patience, Test));
-
-        thrown.OutcomeKnown.ShouldBeFalse();
-        thrown.Attempts.ShouldBeInRange(2, 20);
-    }
-
-    [Fact]
-    public async Task Bytes_that_are_no_RESP_end_the_connection_and_the_call_is_repeated()
-    {
-        await using var server = new ScriptedRespServer((_, connection) => connection == 1 ? "HTTP/1.1 400 Bad Request\r\n" : "+cancelled\r\n");
-        await using var client = server.Client();
-
-        (await client.CancelAsync("h-1", Test)).State.ShouldBe(HoldState.Cancelled);
-
-        server.Connections.ShouldBe(2);
     }
 
     [Fact]
@@ -397,20 +264,11 @@ public class RespHoldfastClientTests
         await using var server = new ScriptedRespServer((_, _) => "");
         var client = server.Client();
         var waiting = client.CancelAsync("h-1", Test).AsTask();
-        await WaitUntil(() => server.Received.Count == 1);
+        await server.ReceivesAsync(1);
 
         await client.DisposeAsync();
 
         await Should.ThrowAsync<ObjectDisposedException>(waiting.WaitAsync(Patience, Test));
         await Should.ThrowAsync<ObjectDisposedException>(client.CancelAsync("h-2", Test).AsTask());
-    }
-
-    private static async Task WaitUntil(Func<bool> condition)
-    {
-        using var patience = new CancellationTokenSource(Patience);
-        while (!condition())
-        {
-            await Task.Delay(5, patience.Token);
-        }
     }
 }

@@ -46,6 +46,16 @@ internal sealed class ScriptedRespServer : IAsyncDisposable
         return new RespHoldfastClient(options);
     }
 
+    /// <summary>Waits until so many commands have arrived in all.</summary>
+    public async Task ReceivesAsync(int commands)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        while (Received.Count < commands)
+        {
+            await Task.Delay(5, patience.Token);
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();

@@ -38,7 +38,7 @@ internal sealed class RespConnection : IThreadPoolWorkItem, IDisposable
 
     public bool IsOpen => Volatile.Read(ref _endedBy) is null;
 
-    /// <summary>Socket writes begun, and commands in them: their ratio is what pipelining saves.</summary>
+    /// <summary>Socket writes begun; fewer than commands is what pipelining saves.</summary>
     public long Writes { get; private set; }
 
     public static async Task<RespConnection> OpenAsync(EndPoint endPoint, HoldfastClientOptions options, CancellationToken cancellationToken)
