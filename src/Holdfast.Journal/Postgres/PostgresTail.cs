@@ -1,0 +1,148 @@
+using Npgsql;
+
+namespace Holdfast.Journal.Postgres;
+
+/// <summary>
+/// Finds where a space's log ends, and drops what was stored past that end without ever being acknowledged.
+/// </summary>
+/// <remarks>
+/// With two appends in flight on two connections, N + 1 can be durable while N isn't: a gap. And a stale writer whose N is
+/// refused can still have placed its N + 1: a frame that names a predecessor which isn't there. Neither was acknowledged,
+/// since a writer acknowledges N + 1 only after its own N returned. So both may be dropped, provided that the writer of
+/// N can't complete it afterwards and then acknowledge both. Three steps see to that:
+/// <list type="number">
+/// <item>wait a moment: with a healthy writer beside us the gap fills by itself within a round trip;</item>
+/// <item>lock appends out, which waits for those under way, and look again: now N is there or can only come later;</item>
+/// <item>in the same transaction raise the space's epoch, which every insert compares: an N that comes later is refused
+/// with a conflict, and its writer never acknowledges N + 1.</item>
+/// </list>
+/// </remarks>
+internal sealed class PostgresTail(NpgsqlConnection connection, string space)
+{
+    // More rows than writers can leave past the end; the oldest of them is the foothold of the walk.
+    private const int Window = 16;
+
+    // Past a gap stands at most one frame of each writer's; a handful allows for several. More is damage, not a crash.
+    private const int UnacknowledgedMax = 4;
+    private const int Looks = 10;
+    private static readonly TimeSpan BetweenLooks = TimeSpan.FromMilliseconds(100);
+
+    public async Task<(JournalTail Tail, long Epoch)> FindAsync(CancellationToken cancellationToken)
+    {
+        for (int look = 0; look < Looks; look++)
+        {
+            Found found = await LookAsync(cancellationToken);
+            if (found.DropFrom is null)
+            {
+                return (found.Tail, found.Epoch);
+            }
+
+            await Task.Delay(BetweenLooks, cancellationToken);
+        }
+
+        await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await ExecuteAsync(PostgresSchema.LockOutAppends, [], cancellationToken);
+        Found last = await LookAsync(cancellationToken);
+        if (last.DropFrom is { } from)
+        {
+            await ExecuteAsync("DELETE FROM holdfast_journal WHERE space = $1 AND sequence >= $2", [space, from], cancellationToken);
+            await ExecuteAsync("UPDATE holdfast_space SET epoch = epoch + 1 WHERE space = $1", [space], cancellationToken);
+            last = last with { Epoch = last.Epoch + 1 };
+        }
+
+        await transaction.CommitAsync(cancellationToken);
+        return (last.Tail, last.Epoch);
+    }
+
+    private async Task<Found> LookAsync(CancellationToken cancellationToken)
+    {
+        // The epoch is read before the rows. The other way round, rows dropped in between would be taken for the tail
+        // under the new epoch; this way the first append is refused and the caller opens again.
+        (long epoch, long floor) = await ReadSpaceAsync(cancellationToken);
+        List<(long Sequence, byte[] Frame)> rows = await ReadLastRowsAsync(cancellationToken);
+        long expected = rows.Count < Window ? floor + 1 : rows[0].Sequence;
+        ChainVerifier chain = new(expected);
+        long? dropFrom = null;
+        int torn = 0;
+        for (int i = 0; i < rows.Count; i++)
+        {
+            (long sequence, byte[] frame) = rows[i];
+            if (Frame.IsTorn(frame))
+            {
+                if (i != rows.Count - 1)
+                {
+                    throw TailCheck.TornInside(sequence);
+                }
+
+                torn = 1;
+                dropFrom = sequence;
+                break;
+            }
+
+            // Damage is judged by the frame's own hash first; only a whole frame can be a never-acknowledged one.
+            _ = new ChainVerifier(sequence).Next(frame);
+            if (sequence != chain.LastSequence + 1 || !Follows(chain, frame, i))
+            {
+                if (rows.Count - i > UnacknowledgedMax)
+                {
+                    throw new JournalCorruptException(chain.LastSequence + 1, $"Frame {chain.LastSequence + 1} is missing or replaced: {rows.Count - i} frames stand after it.");
+                }
+
+                dropFrom = sequence;
+                break;
+            }
+
+            _ = chain.Next(frame);
+        }
+
+        long last = chain.LastSequence;
+        ReadOnlyMemory<byte> hash = last == 0 ? TailCheck.NoHash : chain.LastHash.ToArray();
+        return new Found(new JournalTail(last, hash, floor + 1, torn), epoch, dropFrom);
+    }
+
+    private static bool Follows(ChainVerifier chain, byte[] frame, int index) =>
+        index == 0 || Frame.Read(frame).PreviousHash.Span.SequenceEqual(chain.LastHash);
+
+    private async Task<(long Epoch, long Floor)> ReadSpaceAsync(CancellationToken cancellationToken)
+    {
+        await using NpgsqlCommand command = Command("SELECT epoch, floor FROM holdfast_space WHERE space = $1", [space]);
+        await using NpgsqlDataReader reader = await command.ExecuteReaderAsync(cancellationToken);
+        return await reader.ReadAsync(cancellationToken)
+            ? (reader.GetInt64(0), reader.GetInt64(1))
+            : throw new JournalException(JournalFault.NotWritten, $"Space {space} has lost its row in holdfast_space.");
+    }
+
+    private async Task<List<(long Sequence, byte[] Frame)>> ReadLastRowsAsync(CancellationToken cancellationToken)
+    {
+        await using NpgsqlCommand command = Command(
+            $"SELECT sequence, frame FROM holdfast_journal WHERE space = $1 ORDER BY sequence DESC LIMIT {Window}", [space]);
+        await using NpgsqlDataReader reader = await command.ExecuteReaderAsync(cancellationToken);
+        var rows = new List<(long, byte[])>(Window);
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            rows.Add((reader.GetInt64(0), reader.GetFieldValue<byte[]>(1)));
+        }
+
+        rows.Reverse();
+        return rows;
+    }
+
+    private async Task ExecuteAsync(string sql, object[] parameters, CancellationToken cancellationToken)
+    {
+        await using NpgsqlCommand command = Command(sql, parameters);
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    private NpgsqlCommand Command(string sql, object[] parameters)
+    {
+        var command = new NpgsqlCommand(sql, connection);
+        foreach (object value in parameters)
+        {
+            command.Parameters.Add(new NpgsqlParameter { Value = value });
+        }
+
+        return command;
+    }
+
+    private sealed record Found(JournalTail Tail, long Epoch, long? DropFrom);
+}
