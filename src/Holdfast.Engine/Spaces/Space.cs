@@ -193,6 +193,12 @@ public sealed partial class Space : IAsyncDisposable
         try
         {
             LoadedSpace loaded = _loader.LoadAsync(_stopping.Token).GetAwaiter().GetResult();
+            if (loaded.Tail.Sequence == 0)
+            {
+                // A space begins with an empty frame: so it is listed, and writable, before anybody relies on it.
+                loaded = Begin(loaded);
+            }
+
             SetDurable(new DurablePoint(loaded.Tail.Sequence, loaded.Machine.Digest, loaded.EventsReplayed));
             Metrics.Attach(loaded.Machine);
             Exception? failure = Serve(loaded);
@@ -202,7 +208,7 @@ public sealed partial class Space : IAsyncDisposable
         {
             return false;
         }
-        catch (Exception e) when (e is JournalException { Fault: not JournalFault.Conflict })
+        catch (JournalException e)
         {
             // Not reachable: nobody waits in vain, and the space tries again.
             Recovering(_logger, Name, e.Message, e);
@@ -304,14 +310,17 @@ public sealed partial class Space : IAsyncDisposable
         return false;
     }
 
+    private LoadedSpace Begin(LoadedSpace empty)
+    {
+        AppendEmptyFrame(empty);
+        return _loader.LoadAsync(_stopping.Token).GetAwaiter().GetResult();
+    }
+
     private bool ProbeWritable(LoadedSpace durable)
     {
-        byte[] frame = new byte[Frame.HeaderSize + Frame.FooterSize];
-        long sequence = durable.Tail.Sequence + 1;
-        Frame.Seal(frame, sequence, durable.Machine.LastTimeMs, 0, durable.Tail.Hash.Span);
         try
         {
-            _journal.AppendAsync(sequence, frame, _stopping.Token).AsTask().GetAwaiter().GetResult();
+            AppendEmptyFrame(durable);
             return true;
         }
         catch (JournalException e)
@@ -319,6 +328,15 @@ public sealed partial class Space : IAsyncDisposable
             // Conflict: an earlier probe that seemed to fail went in after all. Reading the journal again settles it.
             return e.Fault == JournalFault.Conflict;
         }
+    }
+
+    private void AppendEmptyFrame(LoadedSpace durable)
+    {
+        byte[] frame = new byte[Frame.HeaderSize + Frame.FooterSize];
+        long sequence = durable.Tail.Sequence + 1;
+        long now = Math.Max(durable.Machine.LastTimeMs, _time.GetUtcNow().ToUnixTimeMilliseconds());
+        Frame.Seal(frame, sequence, now, 0, durable.Tail.Hash.Span);
+        _journal.AppendAsync(sequence, frame, _stopping.Token).AsTask().GetAwaiter().GetResult();
     }
 
     private void OnDurable(Batch batch)

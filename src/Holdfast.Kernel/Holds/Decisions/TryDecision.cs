@@ -36,7 +36,12 @@ internal sealed class TryDecision(Ledger ledger, EventSink output, HoldOptions o
 
         long lifeMs = LifeMs(command);
         output.Held(command, lifeMs);
-        return new Answer { State = HoldState.Held, ExpiresAtMs = nowMs + lifeMs };
+        return new Answer
+        {
+            State = HoldState.Held,
+            ExpiresAtMs = nowMs + lifeMs,
+            Detail = command.WantsView ? HoldViews.Of(ledger, ledger.Holds.Find(command.Id.Hash, command.IdBytes)) : null,
+        };
     }
 
     private Answer Known(TryHold command, int slot, long nowMs)
@@ -56,7 +61,13 @@ internal sealed class TryDecision(Ledger ledger, EventSink output, HoldOptions o
 
         return state switch
         {
-            HoldState.Held => new Answer { State = state, Repeat = true, ExpiresAtMs = header.DeadlineMs },
+            HoldState.Held => new Answer
+            {
+                State = state,
+                Repeat = true,
+                ExpiresAtMs = header.DeadlineMs,
+                Detail = command.WantsView ? HoldViews.Of(ledger, slot) : null,
+            },
             HoldState.Confirmed => Answer.Refused(Code.Confirmed),
             _ => Answer.Refused(Code.Expired),
         };

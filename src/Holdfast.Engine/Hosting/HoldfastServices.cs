@@ -1,0 +1,60 @@
+using System.Security.Cryptography;
+using Holdfast.Engine;
+using Holdfast.Kernel;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Puts Holdfast into any .NET host.</summary>
+public static class HoldfastServices
+{
+    /// <summary>
+    /// Adds Holdfast: <c>services.AddHoldfast(o => o.UseSqlite("holdfast.db"))</c>, then inject <see cref="IHoldfast"/>.
+    /// The journals are replayed when the host starts; it serves after that and drains when the host stops.
+    /// </summary>
+    public static IServiceCollection AddHoldfast(this IServiceCollection services, Action<HoldfastOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        services.AddOptions<HoldfastOptions>();
+        if (configure is not null)
+        {
+            services.Configure(configure);
+        }
+
+#pragma warning disable RS0030 // The one place where the real clock and real randomness come in; everything below takes them injected.
+        services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton(_ => new NameHasher(
+            BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)),
+            BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8))));
+#pragma warning restore RS0030
+        services.TryAddSingleton(s =>
+        {
+            HoldfastOptions options = s.GetRequiredService<IOptions<HoldfastOptions>>().Value;
+            return new SpaceHost(
+                options.JournalStore(),
+                options.Space,
+                s.GetRequiredService<NameHasher>(),
+                s.GetRequiredService<TimeProvider>(),
+                s.GetService<ILoggerFactory>() ?? NullLoggerFactory.Instance);
+        });
+        services.TryAddSingleton<IHoldfast>(s =>
+        {
+            SpaceHost host = s.GetRequiredService<SpaceHost>();
+            return host.Use(host.Default);
+        });
+        services.AddHostedService<StartSpaces>();
+        return services;
+    }
+
+    private sealed class StartSpaces(SpaceHost host) : IHostedService
+    {
+        public Task StartAsync(CancellationToken cancellationToken) => host.StartAsync(cancellationToken);
+
+        // The container disposes the host, which drains it.
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}
