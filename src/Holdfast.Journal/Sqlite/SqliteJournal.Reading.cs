@@ -19,10 +19,8 @@ public sealed partial class SqliteJournal
     /// <inheritdoc/>
     public async IAsyncEnumerable<ReadOnlyMemory<byte>> ReadAsync(long fromSequence, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        using SqliteDatabase reader = SqliteDatabase.Open(_path, create: false);
-        reader.Execute($"PRAGMA busy_timeout={_options.BusyTimeoutMs}");
-        reader.Execute("PRAGMA query_only=1");
-        using sqlite3_stmt select = reader.Prepare("SELECT sequence, frame FROM journal WHERE sequence >= ?1 ORDER BY sequence");
+        using SqliteDatabase reader = OpenReader();
+        using sqlite3_stmt select = PrepareRead(reader);
         var chunk = new List<Range>(ChunkFramesMax);
         byte[] buffer = [];
         long next = fromSequence;
@@ -71,6 +69,32 @@ public sealed partial class SqliteJournal
         }
 
         return ValueTask.CompletedTask;
+    }
+
+    private SqliteDatabase OpenReader()
+    {
+        try
+        {
+            return SqliteDatabase.Open(_path, create: false);
+        }
+        catch (SqliteFailure e)
+        {
+            throw new JournalException(JournalFault.NotWritten, $"Can't open {_path} for reading: {e.Message}", e);
+        }
+    }
+
+    private sqlite3_stmt PrepareRead(SqliteDatabase reader)
+    {
+        try
+        {
+            reader.Execute($"PRAGMA busy_timeout={_options.BusyTimeoutMs}");
+            reader.Execute("PRAGMA query_only=1");
+            return reader.Prepare("SELECT sequence, frame FROM journal WHERE sequence >= ?1 ORDER BY sequence");
+        }
+        catch (SqliteFailure e)
+        {
+            throw new JournalException(JournalFault.NotWritten, $"Can't read {_path} (was it opened?): {e.Message}", e);
+        }
     }
 
     private static void ReadChunk(SqliteDatabase reader, sqlite3_stmt select, List<Range> chunk, ref byte[] buffer, ref long next)

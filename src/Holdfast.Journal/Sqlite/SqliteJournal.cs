@@ -97,6 +97,15 @@ public sealed partial class SqliteJournal : IJournal
     /// <inheritdoc/>
     public ValueTask<JournalSnapshot?> OpenSnapshotAsync(CancellationToken cancellationToken) => _snapshots.OpenAsync(cancellationToken);
 
+    /// <summary>Runs a pragma on the writing connection: how tests make its disk full.</summary>
+    internal long Pragma(string pragma)
+    {
+        lock (_gate)
+        {
+            return _writer!.QueryLong($"PRAGMA {pragma}") ?? 0;
+        }
+    }
+
     private void Insert(long sequence, ReadOnlySpan<byte> frame)
     {
         SqliteDatabase writer = _writer!;

@@ -1,0 +1,227 @@
+using Holdfast.Journal.Sqlite;
+using Holdfast.TestKit;
+using SQLitePCL;
+
+namespace Holdfast.Journal.Tests;
+
+public sealed class SqliteJournalTests : JournalConformance
+{
+    private readonly TempFolder _folder = new();
+
+    private string DatabasePath => _folder.File("holdfast.db");
+
+    public override async ValueTask DisposeAsync()
+    {
+        await base.DisposeAsync();
+        _folder.Dispose();
+    }
+
+    [Fact]
+    public async Task E58_full_disk_refuses_appends_keeps_reads_and_recovers_by_itself()
+    {
+        await using var journal = (SqliteJournal)Store.Get("default");
+        JournalTail tail = await journal.OpenAsync(CancellationToken.None);
+        await Frames.AppendAsync(journal, tail, 3, payloadBytes: 20_000);
+        tail = await journal.OpenAsync(CancellationToken.None);
+        long pages = journal.Pragma("page_count");
+        journal.Pragma($"max_page_count={pages + 2}");
+        byte[] next = Frames.Make(4, tail.Hash.Span, payloadBytes: 100_000);
+
+        for (int attempt = 0; attempt < 2; attempt++)
+        {
+            JournalException full = await Should.ThrowAsync<JournalException>(async () => await journal.AppendAsync(4, next, CancellationToken.None));
+            full.Fault.ShouldBe(JournalFault.Full);
+        }
+
+        (await Frames.ReadAllAsync(journal)).Count.ShouldBe(3);
+        journal.Pragma("max_page_count=1000000");
+        await journal.AppendAsync(4, next, CancellationToken.None);
+        (await VerifyAsync(journal)).ShouldBe(4);
+    }
+
+    [Fact]
+    public async Task E58_write_lock_held_elsewhere_is_not_written_and_the_same_append_may_be_repeated()
+    {
+        await using var store = new SqliteJournalStore(DatabasePath, new SqliteJournalOptions { BusyTimeoutMs = 50 });
+        await using IJournal journal = store.Get("default");
+        JournalTail tail = await journal.OpenAsync(CancellationToken.None);
+        byte[] frame = Frames.Make(1, tail.Hash.Span);
+        using (SqliteDatabase other = SqliteDatabase.Open(DatabasePath, create: false))
+        {
+            other.Execute("BEGIN IMMEDIATE");
+            JournalException busy = await Should.ThrowAsync<JournalException>(async () => await journal.AppendAsync(1, frame, CancellationToken.None));
+            busy.Fault.ShouldBe(JournalFault.NotWritten);
+            other.Execute("ROLLBACK");
+        }
+
+        await journal.AppendAsync(1, frame, CancellationToken.None);
+        (await VerifyAsync(journal)).ShouldBe(1);
+    }
+
+    [Theory]
+    [InlineData(raw.SQLITE_FULL, JournalFault.Full)]
+    [InlineData(raw.SQLITE_BUSY, JournalFault.NotWritten)]
+    [InlineData(raw.SQLITE_CONSTRAINT, JournalFault.Conflict)]
+    [InlineData(raw.SQLITE_IOERR, JournalFault.Unknown)]
+    [InlineData(raw.SQLITE_IOERR | (4 << 8), JournalFault.Unknown)]
+    [InlineData(raw.SQLITE_NOMEM, JournalFault.Unknown)]
+    public void Result_code_tells_no_more_than_is_known(int code, JournalFault fault) => new SqliteFailure(code, "").Fault.ShouldBe(fault);
+
+    [Fact]
+    public async Task File_of_a_newer_schema_is_refused_with_its_version()
+    {
+        await using IJournal journal = Store.Get("default");
+        await journal.OpenAsync(CancellationToken.None);
+        using (SqliteDatabase other = SqliteDatabase.Open(DatabasePath, create: false))
+        {
+            other.Execute("UPDATE schema SET version = 77");
+        }
+
+        (await Should.ThrowAsync<NotSupportedException>(async () => await journal.OpenAsync(CancellationToken.None))).Message.ShouldContain("77");
+    }
+
+    [Fact]
+    public async Task File_that_is_no_database_is_refused_as_damaged()
+    {
+        await File.WriteAllTextAsync(DatabasePath, new string('x', 5000));
+        await using IJournal journal = Store.Get("default");
+
+        await Should.ThrowAsync<JournalCorruptException>(async () => await journal.OpenAsync(CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task Log_stays_bounded_under_a_constant_writer_and_a_reader_beside_it()
+    {
+        var options = new SqliteJournalOptions { CheckpointEveryBytes = 1 << 20, WalResetBytes = 4 << 20, WalBytesMax = 12 << 20 };
+        await using var store = new SqliteJournalStore(DatabasePath, options);
+        await using var journal = (SqliteJournal)store.Get("default");
+        JournalTail tail = await journal.OpenAsync(CancellationToken.None);
+        using var stop = new CancellationTokenSource();
+        Task<int> reading = Task.Run(() => ReadUntilAsync(journal, stop.Token));
+        long walMax = 0;
+        long written = 0;
+        for (int round = 0; round < 60; round++)
+        {
+            List<byte[]> chain = await Frames.AppendAsync(journal, tail, 20, payloadBytes: 60_000);
+            tail = tail with { Sequence = tail.Sequence + chain.Count, Hash = Frame.Read(chain[^1]).Hash };
+            written += chain.Sum(f => (long)f.Length);
+            walMax = Math.Max(walMax, new FileInfo(DatabasePath + "-wal").Length);
+        }
+
+        await stop.CancelAsync();
+        (await reading).ShouldBeGreaterThan(0);
+        journal.CheckpointError.ShouldBeNull();
+        written.ShouldBeGreaterThan(5 * options.WalBytesMax, "else the bound isn't tried");
+        walMax.ShouldBeLessThan(options.WalBytesMax + (1 << 20));
+        (await VerifyAsync(journal)).ShouldBe(tail.Sequence);
+    }
+
+    [Fact]
+    public async Task Log_grows_past_the_bound_when_a_foreign_read_transaction_pins_it()
+    {
+        // The planted fault for the test above: with the log pinned its size does exceed the bound, so that test can fail.
+        var options = new SqliteJournalOptions { CheckpointEveryBytes = 1 << 20, WalResetBytes = 2 << 20, WalBytesMax = 3 << 20 };
+        await using var store = new SqliteJournalStore(DatabasePath, options);
+        await using IJournal journal = store.Get("default");
+        await Frames.AppendAsync(journal, await journal.OpenAsync(CancellationToken.None), 1);
+        using SqliteDatabase pin = SqliteDatabase.Open(DatabasePath, create: false);
+        pin.Execute("BEGIN");
+        pin.QueryLong("SELECT count(*) FROM journal").ShouldBe(1);
+
+        await Frames.AppendAsync(journal, await journal.OpenAsync(CancellationToken.None), 100, payloadBytes: 60_000);
+
+        new FileInfo(DatabasePath + "-wal").Length.ShouldBeGreaterThan(options.WalBytesMax + (1 << 20));
+    }
+
+    [Fact]
+    public async Task Checkpoint_error_is_reported_and_harms_no_append()
+    {
+        var options = new SqliteJournalOptions { CheckpointEveryBytes = 1 << 16, WalResetBytes = 1 << 20 };
+        await using var store = new SqliteJournalStore(DatabasePath, options);
+        await using var journal = (SqliteJournal)store.Get("default");
+        JournalTail tail = await journal.OpenAsync(CancellationToken.None);
+
+        // The background pass opens the file by its name: with the name gone it fails, while the writer's handle works on.
+        File.Move(DatabasePath, DatabasePath + ".away");
+        List<byte[]> chain = await Frames.AppendAsync(journal, tail, 5, payloadBytes: 60_000);
+        for (int i = 0; i < 200 && journal.CheckpointError is null; i++)
+        {
+            await Task.Delay(25);
+        }
+
+        journal.CheckpointError.ShouldNotBeNull();
+        File.Move(DatabasePath + ".away", DatabasePath);
+        await Frames.AppendAsync(journal, tail with { Sequence = 5, Hash = Frame.Read(chain[^1]).Hash }, 5, payloadBytes: 60_000);
+        (await VerifyAsync(journal)).ShouldBe(10);
+    }
+
+    [Fact]
+    public async Task Closing_right_after_heavy_appends_ends_the_checkpoint_thread()
+    {
+        var options = new SqliteJournalOptions { CheckpointEveryBytes = 1 << 16, WalResetBytes = 1 << 20 };
+        await using var store = new SqliteJournalStore(DatabasePath, options);
+        for (int i = 0; i < 10; i++)
+        {
+            IJournal journal = store.Get("default");
+            await Frames.AppendAsync(journal, await journal.OpenAsync(CancellationToken.None), 5, payloadBytes: 60_000);
+            await journal.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(20));
+        }
+    }
+
+    [Fact]
+    public async Task Appending_allocates_nothing()
+    {
+        await using IJournal journal = Store.Get("default");
+        JournalTail tail = await journal.OpenAsync(CancellationToken.None);
+        List<byte[]> chain = Frames.Chain(1, 60, tail.Hash, payloadBytes: 2000);
+        long before = 0;
+        for (int i = 0; i < chain.Count; i++)
+        {
+            if (i == 10)
+            {
+                before = GC.GetAllocatedBytesForCurrentThread();
+            }
+
+            ValueTask append = journal.AppendAsync(i + 1, chain[i], CancellationToken.None);
+            append.IsCompletedSuccessfully.ShouldBeTrue();
+        }
+
+        (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBe(0);
+    }
+
+    protected override ValueTask<IJournalStore> CreateStoreAsync() =>
+        ValueTask.FromResult<IJournalStore>(new SqliteJournalStore(DatabasePath));
+
+    protected override Task OverwriteAsync(string space, long sequence, byte[] bytes)
+    {
+        using SqliteDatabase other = SqliteDatabase.Open(DatabasePath, create: false);
+        other.Execute($"UPDATE journal SET frame = x'{Convert.ToHexString(bytes)}' WHERE sequence = {sequence}");
+        return Task.CompletedTask;
+    }
+
+    protected override async Task FlipSnapshotAsync(string space, long sequence)
+    {
+        string file = _folder.File($"holdfast.{sequence}.snapshot");
+        byte[] bytes = await File.ReadAllBytesAsync(file);
+        bytes[0] ^= 1;
+        await File.WriteAllBytesAsync(file, bytes);
+    }
+
+    private static async Task<int> ReadUntilAsync(SqliteJournal journal, CancellationToken stop)
+    {
+        int read = 0;
+        long next = 1;
+        while (!stop.IsCancellationRequested)
+        {
+            await foreach (ReadOnlyMemory<byte> frame in journal.ReadAsync(next, CancellationToken.None))
+            {
+                next = Frame.Read(frame).Sequence + 1;
+                read++;
+            }
+
+            await Task.Delay(5, CancellationToken.None);
+        }
+
+        return read;
+    }
+}
