@@ -18,6 +18,8 @@ start() {
     setsid "$@" >"$log" 2>&1 </dev/null &
     started=$!
     running[$started]=$1
+    # On a busy machine it may not lead its session yet; whoever asked about it now would find it dead.
+    until alive "$started" || ! kill -0 "$started" 2>/dev/null; do sleep 0.01; done
 }
 
 alive() { kill -0 -- "-$1" 2>/dev/null; }
@@ -30,7 +32,8 @@ stop() {
         alive "$id" || break
         sleep 0.1
     done
-    alive "$id" && kill -KILL -- "-$id" 2>/dev/null
+    kill -KILL -- "-$id" 2>/dev/null
+    kill -KILL "$id" 2>/dev/null
     wait "$id" 2>/dev/null
     unset "running[$id]"
     return 0
