@@ -99,6 +99,9 @@ internal sealed class SqliteCheckpointer(string path, SqliteDatabase writer, Sql
                     break;
                 }
 
+                // SQLite makes the database file durable only in the pass that copies the log's last page, and that would be
+                // the writer's short one: it would pay for all. So it is done here after every pass.
+                database.Check(NativeFile.Sync(database.Handle));
                 Volatile.Write(ref _walBytes, logged);
                 if (logged < options.WalResetBytes)
                 {

@@ -4,7 +4,7 @@ namespace Holdfast.Journal.Sqlite;
 public sealed record SqliteJournalOptions
 {
     /// <summary>Page size of a new file, bytes: a power of two from 512 to 65,536. Existing files keep theirs.</summary>
-    public int PageSizeBytes { get; init; } = 4096;
+    public int PageSizeBytes { get; init; } = 16384;
 
     /// <summary>After so many bytes of new log a background pass copies them into the database file.</summary>
     public long CheckpointEveryBytes { get; init; } = 8L << 20;
