@@ -12,8 +12,11 @@ internal sealed class Batch
     /// <summary>The events, behind room for the frame's header.</summary>
     public EventBuffer Events { get; } = new(Frame.HeaderSize, 256 * 1024);
 
-    /// <summary>Requests whose answers wait until this batch is durable.</summary>
-    public RequestList Durable;
+    /// <summary>Requests whose answers wait until this batch is durable: of our own connections, told inline.</summary>
+    public RequestBatch Own { get; } = new();
+
+    /// <summary>The same, of strangers who await: told through the pool.</summary>
+    public RequestBatch Awaited { get; } = new();
 
     /// <summary>0 when there is nothing to write: the batch only waits for those before it.</summary>
     public long Sequence { get; set; }
@@ -23,10 +26,15 @@ internal sealed class Batch
     /// <summary>The machine's digest after this batch.</summary>
     public ulong Digest { get; set; }
 
+    public bool IsEmpty => Events.Count == 0 && Own.Count == 0 && Awaited.Count == 0;
+
+    public void Add(Request request) => (request.CompletesInline ? Own : Awaited).Add(request);
+
     public void Begin()
     {
         Events.Clear();
-        Durable = default;
+        Own.Clear();
+        Awaited.Clear();
         Sequence = 0;
     }
 }

@@ -2,72 +2,99 @@ using Holdfast.Kernel;
 
 namespace Holdfast.Engine;
 
-/// <summary>Tells the askers of a list of requests.</summary>
+/// <summary>Tells askers that their answers are there.</summary>
 internal static class Completion
 {
     /// <summary>
-    /// Our own connections are told right here. Awaiting strangers go to the pool, one work item each (a continuation
-    /// may block, and must not hold up another's answer), but the journal's thread queues only one for them all.
+    /// Our own connections are told right here. Awaiting strangers go to the pool: their continuations may block, and
+    /// must hold up neither the journal nor another's answer.
     /// </summary>
-    public static void Tell(RequestList requests)
+    public static void Tell(RequestBatch own, RequestBatch awaited)
     {
-        Request? request = requests.First;
-        RequestList awaited = default;
-        while (request is not null)
+        if (awaited.Count > 0)
         {
-            Request? next = request.Next; // a completed request may be in use again at once
-            if (request.CompletesInline)
-            {
-                request.Complete();
-            }
-            else
-            {
-                awaited.Add(request);
-            }
-
-            request = next;
+            ThreadPool.UnsafeQueueUserWorkItem(new Fan(awaited.Span.ToArray()), preferLocal: false);
         }
 
-        if (awaited.First is not null)
+        ReadOnlySpan<Request> requests = own.Span;
+        for (int i = 0; i < requests.Length;)
         {
-            ThreadPool.UnsafeQueueUserWorkItem(new Fan(awaited.First), preferLocal: false);
+            // Neighbours of one group are counted off together.
+            RequestGroup? group = requests[i].Group;
+            if (group is null)
+            {
+                requests[i++].Complete();
+                continue;
+            }
+
+            int first = i;
+            while (i < requests.Length && ReferenceEquals(requests[i].Group, group))
+            {
+                i++;
+            }
+
+            group.CompleteSome(i - first);
         }
     }
 
-    /// <summary>Gives every request of a list the same refusal.</summary>
-    public static void TellAll(RequestList requests, Code code, string why)
+    /// <summary>Tells one asker.</summary>
+    public static void Tell(Request request)
     {
-        for (Request? request = requests.First; request is not null; request = request.Next)
+        if (request.Group is { } group)
+        {
+            group.CompleteSome(1);
+        }
+        else if (request.CompletesInline)
+        {
+            request.Complete();
+        }
+        else
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(new Fan([request]), preferLocal: false);
+        }
+    }
+
+    /// <summary>Gives every request the same refusal.</summary>
+    public static void Refuse(RequestBatch own, RequestBatch awaited, Code code, string why)
+    {
+        foreach (Request request in own.Span)
         {
             request.Answer = Answer.Refused(code, why);
         }
 
-        Tell(requests);
+        foreach (Request request in awaited.Span)
+        {
+            request.Answer = Answer.Refused(code, why);
+        }
+
+        Tell(own, awaited);
     }
 
-    private sealed class Fan(Request first) : IThreadPoolWorkItem
+    /// <summary>
+    /// A batch's awaited requests, completed one by one by as many pool threads as have nothing else to do. Each thread
+    /// that begins puts the rest into the pool again before it runs a stranger's code: whatever that code waits for,
+    /// another thread goes on. (One work item for each request does the same and costs three times as much.)
+    /// </summary>
+    private sealed class Fan(Request[] requests) : IThreadPoolWorkItem
     {
+        private int _next;
+
         public void Execute()
         {
-            Request? request = first;
-            while (request is not null)
+            if (Volatile.Read(ref _next) + 1 < requests.Length)
             {
-                Request? next = request.Next;
-                if (next is null)
+                ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+            }
+
+            while (true)
+            {
+                int mine = Interlocked.Increment(ref _next) - 1;
+                if (mine >= requests.Length)
                 {
-                    // The last one needs no other thread.
-                    request.Complete();
-                }
-                else if (request is IThreadPoolWorkItem item)
-                {
-                    ThreadPool.UnsafeQueueUserWorkItem(item, preferLocal: true);
-                }
-                else
-                {
-                    request.Complete();
+                    return;
                 }
 
-                request = next;
+                requests[mine].Complete();
             }
         }
     }

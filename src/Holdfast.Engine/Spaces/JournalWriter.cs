@@ -187,7 +187,6 @@ internal sealed class JournalWriter : IDisposable
             _failure ??= e;
         }
 
-        RequestList askers = batch.Durable.TakeAll();
         if (_failure is null)
         {
             if (batch.Sequence != 0)
@@ -195,16 +194,14 @@ internal sealed class JournalWriter : IDisposable
                 _durable(batch);
             }
 
-            // Before the batch goes back: its askers are linked through themselves, not through it.
-            Return(batch);
-            Completion.Tell(askers);
+            Completion.Tell(batch.Own, batch.Awaited);
         }
         else
         {
-            Return(batch);
-            Completion.TellAll(askers, Kernel.Code.Unavailable, "the outcome is unknown: ask again with the same id");
+            Completion.Refuse(batch.Own, batch.Awaited, Kernel.Code.Unavailable, "the outcome is unknown: ask again with the same id");
         }
 
+        Return(batch);
         return true;
     }
 }

@@ -4,13 +4,11 @@ using Holdfast.Kernel;
 namespace Holdfast.Engine;
 
 /// <summary>
-/// One command on its way through a space's loop: the queue's node, the answer's place, and how the asker is told.
-/// Reused by its owner after each answer.
+/// One command on its way through a space's loop: the answer's place, and how the asker is told. Reused by its owner
+/// after each answer.
 /// </summary>
 public abstract class Request(Command command)
 {
-    internal Request? Next;
-
     /// <summary>The answer; valid once the request is complete.</summary>
     public Answer Answer;
 
@@ -23,14 +21,17 @@ public abstract class Request(Command command)
     /// </summary>
     protected internal virtual bool CompletesInline => false;
 
+    internal virtual RequestGroup? Group => null;
+
     /// <summary>Tells the asker. Called once for each sending, on the loop, the journal's thread or the pool.</summary>
     protected internal abstract void Complete();
 }
 
 /// <summary>A request that somebody awaits.</summary>
-public sealed class AwaitedRequest(Command command) : Request(command), IValueTaskSource<Answer>, IThreadPoolWorkItem
+public sealed class AwaitedRequest(Command command) : Request(command), IValueTaskSource<Answer>
 {
-    private ManualResetValueTaskSourceCore<Answer> _source;
+    // The answer stays in the request; the source only signals.
+    private ManualResetValueTaskSourceCore<bool> _source;
 
     /// <summary>Begins a new wait; at most one at a time.</summary>
     internal ValueTask<Answer> Begin()
@@ -40,11 +41,13 @@ public sealed class AwaitedRequest(Command command) : Request(command), IValueTa
     }
 
     /// <inheritdoc/>
-    protected internal override void Complete() => _source.SetResult(Answer);
+    protected internal override void Complete() => _source.SetResult(true);
 
-    void IThreadPoolWorkItem.Execute() => Complete();
-
-    Answer IValueTaskSource<Answer>.GetResult(short token) => _source.GetResult(token);
+    Answer IValueTaskSource<Answer>.GetResult(short token)
+    {
+        _source.GetResult(token);
+        return Answer;
+    }
 
     ValueTaskSourceStatus IValueTaskSource<Answer>.GetStatus(short token) => _source.GetStatus(token);
 
@@ -65,9 +68,9 @@ public abstract class RequestGroup
 
     internal void Expect(int count) => Volatile.Write(ref _open, count);
 
-    internal void CompleteOne()
+    internal void CompleteSome(int count)
     {
-        if (Interlocked.Decrement(ref _open) == 0)
+        if (Interlocked.Add(ref _open, -count) == 0)
         {
             Completed();
         }
@@ -80,6 +83,8 @@ public sealed class GroupedRequest(Command command, RequestGroup group) : Reques
     /// <inheritdoc/>
     protected internal override bool CompletesInline => true;
 
+    internal override RequestGroup Group => group;
+
     /// <inheritdoc/>
-    protected internal override void Complete() => group.CompleteOne();
+    protected internal override void Complete() => group.CompleteSome(1);
 }

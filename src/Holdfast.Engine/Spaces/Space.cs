@@ -94,7 +94,7 @@ public sealed partial class Space : IAsyncDisposable
     public ValueTask<Answer> SendAsync(AwaitedRequest request)
     {
         ValueTask<Answer> answer = request.Begin();
-        if (!_queue.TryPush(request, request, 1))
+        if (!_queue.TryPush(request))
         {
             request.Answer = NotTaken();
             request.Complete();
@@ -104,10 +104,10 @@ public sealed partial class Space : IAsyncDisposable
     }
 
     /// <summary>
-    /// Sends several commands at once, linked newest first; the group is told when all are answered. When they don't all
-    /// fit, none is taken and each is answered <c>overloaded</c>.
+    /// Sends several commands of one group at once; the group is told when all are answered. When they don't all fit, none
+    /// is taken and each is answered <c>overloaded</c>.
     /// </summary>
-    public void Send(RequestGroup group, ReadOnlySpan<GroupedRequest> inOrder)
+    public void Send(RequestGroup group, ReadOnlySpan<Request> inOrder)
     {
         if (inOrder.IsEmpty)
         {
@@ -115,18 +115,14 @@ public sealed partial class Space : IAsyncDisposable
         }
 
         group.Expect(inOrder.Length);
-        for (int i = 1; i < inOrder.Length; i++)
+        if (!_queue.TryPush(inOrder))
         {
-            inOrder[i].Next = inOrder[i - 1];
-        }
-
-        if (!_queue.TryPush(inOrder[^1], inOrder[0], inOrder.Length))
-        {
-            foreach (GroupedRequest request in inOrder)
+            foreach (Request request in inOrder)
             {
                 request.Answer = NotTaken();
-                request.Complete();
             }
+
+            group.CompleteSome(inOrder.Length);
         }
     }
 
@@ -178,7 +174,12 @@ public sealed partial class Space : IAsyncDisposable
 
         _status = SpaceStatus.Stopped;
         _queue.Close();
-        AnswerQueued(Trouble ?? "the space has stopped");
+        while (_queue.Drain() is { } request)
+        {
+            request.Answer = Answer.Refused(Code.Unavailable, Trouble ?? "the space has stopped");
+            Completion.Tell(request);
+        }
+
         if (!_started.Task.IsCompleted)
         {
             _started.TrySetException(new HoldfastException(Trouble ?? "the space was stopped before it served"));
@@ -222,7 +223,6 @@ public sealed partial class Space : IAsyncDisposable
 
     private Exception? Serve(LoadedSpace loaded)
     {
-        Request? undecided = null;
         var writer = new JournalWriter(Name, _journal, loaded.Tail, OnDurable);
         try
         {
@@ -235,7 +235,7 @@ public sealed partial class Space : IAsyncDisposable
                 _started.TrySetResult();
             }
 
-            undecided = loop.Serve(_stopping.Token);
+            loop.Serve(_stopping.Token);
         }
         catch (Exception e) when (e is not OutOfMemoryException)
         {
@@ -246,7 +246,6 @@ public sealed partial class Space : IAsyncDisposable
             writer.Dispose();
         }
 
-        TellAll(undecided, "storage failed before this was decided: ask again with the same id");
         return writer.Failure;
     }
 
@@ -284,16 +283,11 @@ public sealed partial class Space : IAsyncDisposable
         while (!_stopping.IsCancellationRequested)
         {
             _queue.Wait(32);
-            for (Request? request = _queue.TakeAll(out _); request is not null;)
+            while (_queue.Take() is { } request)
             {
-                Request next = request;
-                request = request.Next;
-                next.Next = null;
-                next.Answer = durable.Machine.Read(next.Command)
+                request.Answer = durable.Machine.Read(request.Command)
                     ?? Answer.Refused(Code.Unavailable, "storage is full: nothing was executed; free space, the server goes on by itself");
-                var one = default(RequestList);
-                one.Add(next);
-                Completion.Tell(one);
+                Completion.Tell(request);
             }
 
             if (_time.GetElapsedTime(probeAt) >= _options.RetryStorageEvery)
@@ -355,19 +349,13 @@ public sealed partial class Space : IAsyncDisposable
         }
     }
 
-    private void AnswerQueued(string why) => TellAll(_queue.TakeAll(out _), why);
-
-    private static void TellAll(Request? first, string why)
+    private void AnswerQueued(string why)
     {
-        RequestList list = default;
-        while (first is not null)
+        while (_queue.Take() is { } request)
         {
-            Request? next = first.Next;
-            list.Add(first);
-            first = next;
+            request.Answer = Answer.Refused(Code.Unavailable, why);
+            Completion.Tell(request);
         }
-
-        Completion.TellAll(list, Code.Unavailable, why);
     }
 
     [LoggerMessage(10, LogLevel.Critical, "Space {Space} stopped by a defect.")]

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 using Holdfast.Journal;
 using Holdfast.Kernel;
 
@@ -11,9 +13,15 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalWriter writer, Reques
 {
     private const int TickMilliseconds = 32;
 
+    // How far ahead of deciding a request's own memory, and then what it will look up, is fetched.
+    private const int FetchRequestAhead = 8;
+    private const int FetchCommandAhead = 6;
+    private const int FetchLookupsAhead = 3;
+
     private readonly HoldMachine _machine = loaded.Machine;
+    private readonly RequestBatch _ownAtOnce = new();
+    private readonly RequestBatch _awaitedAtOnce = new();
     private long _sequence = loaded.Tail.Sequence;
-    private Request? _pending;
     private bool _moreDue = true;
 
     /// <summary>Expires all that fell due while nobody served (E21): before the first answer.</summary>
@@ -28,35 +36,49 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalWriter writer, Reques
         }
     }
 
-    /// <summary>Serves until <paramref name="stopping"/> or a failure of the journal; returns requests taken but not decided.</summary>
-    public Request? Serve(CancellationToken stopping)
+    /// <summary>Serves until <paramref name="stopping"/> (what is queued is still decided) or a failure of the journal.</summary>
+    public void Serve(CancellationToken stopping)
     {
-        // Stopping closes the queue; what is in it is still decided.
-        while (writer.Failure is null && !(stopping.IsCancellationRequested && _pending is null && queue.Count == 0))
+        while (writer.Failure is null && !(stopping.IsCancellationRequested && queue.Count == 0))
         {
             Turn(stopping);
         }
-
-        return _pending;
     }
 
     private void Turn(CancellationToken stopping)
     {
         // The batch first, the queue second: while all batches are underway, requests gather.
         Batch batch = writer.Rent();
-        _pending ??= queue.TakeAll(out _);
-        if (_pending is null && !_moreDue && !stopping.IsCancellationRequested)
+        if (!_moreDue && !stopping.IsCancellationRequested && queue.Peek(0) is null)
         {
             queue.Wait(_machine.KnownHolds > 0 ? TickMilliseconds : 1000);
-            _pending = queue.TakeAll(out _);
         }
 
         batch.TimeMs = Now();
         _moreDue = _machine.Tidy(batch.TimeMs, batch.Events);
-        RequestList atOnce = default;
-        for (int i = 0; i < options.MaxBatchCommands && _pending is { } request; i++)
+        Decide(batch);
+        HandOver(batch);
+        if (_ownAtOnce.Count + _awaitedAtOnce.Count > 0)
         {
-            _pending = request.Next;
+            Completion.Tell(_ownAtOnce, _awaitedAtOnce);
+            _ownAtOnce.Clear();
+            _awaitedAtOnce.Clear();
+        }
+    }
+
+    private void Decide(Batch batch)
+    {
+        // Only what has arrived by now: a turn must end, however fast more arrives.
+        int arrived = Math.Min(queue.Count, options.MaxBatchCommands);
+        for (int i = 0; i < arrived; i++)
+        {
+            FetchAhead();
+            Request? request = queue.Take();
+            if (request is null)
+            {
+                return; // claimed, but not filled in yet
+            }
+
             try
             {
                 request.Answer = _machine.Decide(request.Command, batch.TimeMs, batch.Events);
@@ -64,27 +86,58 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalWriter writer, Reques
             catch (Exception)
             {
                 // A bug met by this command: its batch dies with it (the machine may be half changed), the rest goes on after a replay.
-                request.Next = null;
-                batch.Durable.Add(request);
-                Completion.TellAll(batch.Durable.TakeAll(), Code.Unavailable, "the command met a defect: its batch was not executed");
-                Completion.TellAll(atOnce, Code.Unavailable, "the command met a defect: its batch was not executed");
-                writer.Return(batch);
+                batch.Add(request);
+                Abandon(batch);
                 throw;
             }
 
             metrics.Answered(request.Answer.Code);
             if (request.Answer.MustBeDurable)
             {
-                batch.Durable.Add(request);
+                batch.Add(request);
             }
             else
             {
-                atOnce.Add(request);
+                (request.CompletesInline ? _ownAtOnce : _awaitedAtOnce).Add(request);
             }
         }
+    }
 
-        HandOver(batch);
-        Completion.Tell(atOnce);
+    /// <summary>Starts the cache misses of the next requests, so that they overlap with deciding this one.</summary>
+    private unsafe void FetchAhead()
+    {
+        if (!Sse.IsSupported)
+        {
+            return;
+        }
+
+        if (queue.Peek(FetchRequestAhead) is { } far)
+        {
+            Sse.Prefetch0(*(void**)Unsafe.AsPointer(ref far));
+        }
+
+        if (queue.Peek(FetchCommandAhead) is { } near)
+        {
+            Command command = near.Command;
+            byte* at = *(byte**)Unsafe.AsPointer(ref command);
+            Sse.Prefetch0(at);
+            Sse.Prefetch0(at + 64);
+            Sse.Prefetch0(at + 128);
+            Sse.Prefetch0(at + 192);
+        }
+
+        if (queue.Peek(FetchLookupsAhead) is { } next)
+        {
+            _machine.Prefetch(next.Command);
+        }
+    }
+
+    private void Abandon(Batch batch)
+    {
+        const string why = "the command met a defect: its batch was not executed";
+        Completion.Refuse(batch.Own, batch.Awaited, Code.Unavailable, why);
+        Completion.Refuse(_ownAtOnce, _awaitedAtOnce, Code.Unavailable, why);
+        writer.Return(batch);
     }
 
     private void HandOver(Batch batch)
@@ -95,16 +148,15 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalWriter writer, Reques
             batch.Digest = _machine.Digest;
             writer.Write(batch);
         }
-        else if (batch.Durable.Count == 0)
+        else if (batch.IsEmpty)
         {
             writer.Return(batch);
         }
         else if (writer.AllIsDurable)
         {
             // What these answers saw is durable already.
-            RequestList askers = batch.Durable.TakeAll();
+            Completion.Tell(batch.Own, batch.Awaited);
             writer.Return(batch);
-            Completion.Tell(askers);
         }
         else
         {

@@ -76,6 +76,20 @@ public sealed class HoldMachine
     }
 
     /// <summary>
+    /// Asks the processor to fetch what deciding this command will look up, so that the misses of several commands
+    /// overlap. Changes nothing; worth it a few commands ahead of <see cref="Decide"/>.
+    /// </summary>
+    public void Prefetch(Command command)
+    {
+        _ledger.Holds.Prefetch(command.Id.Hash);
+        if (command is TryHold { HasOwner: true, LineCount: > 0 } hold)
+        {
+            // The first line's account, as if its resource were the one that was held last: right in a flash sale.
+            _ledger.Accounts.Prefetch(hold.Owner.Hash, _ledger.LastHeldResource);
+        }
+    }
+
+    /// <summary>
     /// Answers a read without any event, for a space that can't write at the moment: a hold past its deadline that is not
     /// expired yet is told as held. Null when the command is not a read.
     /// </summary>

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace Holdfast.Kernel.Memory;
 
@@ -61,6 +62,18 @@ internal sealed class NameIndex
     {
         uint tag = (uint)(hash >> 32);
         return new Probe(Locate(tag).Entries, tag);
+    }
+
+    /// <summary>Asks the processor to fetch where a search will begin. Changes nothing.</summary>
+    public unsafe void Prefetch(ulong hash)
+    {
+        uint tag = (uint)(hash >> 32);
+        ref Entry entry = ref Locate(tag).Entries[(int)(tag & SegmentMask)];
+        if (Sse.IsSupported)
+        {
+            // A collection may move the array meanwhile; fetching a stale address is harmless.
+            Sse.Prefetch0(Unsafe.AsPointer(ref entry));
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -6,7 +6,10 @@ public abstract class LinedCommand : Command
     /// <summary>Most lines of one command.</summary>
     public const int MaxLines = 64;
 
-    private Line[] _lines = new Line[2];
+    private const int InlineLineCount = 2;
+
+    private InlineLines _inlineLines;
+    private Line[] _moreLines = [];
     private int _given;
 
     private protected LinedCommand(NameHasher hasher)
@@ -16,7 +19,7 @@ public abstract class LinedCommand : Command
 
     internal int LineCount { get; private set; }
 
-    internal Span<Line> Lines => _lines.AsSpan(0, LineCount);
+    internal Span<Line> Lines => LineCount <= InlineLineCount ? ((Span<Line>)_inlineLines)[..LineCount] : _moreLines.AsSpan(0, LineCount);
 
     /// <summary>Adds a line. A quantity below 1 makes the command invalid.</summary>
     public void AddLine(ReadOnlySpan<byte> resource, long quantity)
@@ -34,9 +37,8 @@ public abstract class LinedCommand : Command
         }
 
         Text name = Keep(resource, "a line's resource");
-        for (int i = 0; i < LineCount; i++)
+        foreach (ref Line line in Lines)
         {
-            ref Line line = ref _lines[i];
             if (line.Name.Hash == name.Hash && Bytes(line.Name).SequenceEqual(Bytes(name)))
             {
                 // Both are at most a quarter of the range, so the sum can't wrap before it is checked.
@@ -50,12 +52,24 @@ public abstract class LinedCommand : Command
             }
         }
 
-        if (LineCount == _lines.Length)
+        var added = new Line { Name = name, Quantity = quantity };
+        if (LineCount < InlineLineCount)
         {
-            Array.Resize(ref _lines, LineCount * 2);
+            _inlineLines[LineCount++] = added;
+            return;
         }
 
-        _lines[LineCount++] = new Line { Name = name, Quantity = quantity };
+        if (LineCount >= _moreLines.Length)
+        {
+            Array.Resize(ref _moreLines, Math.Max(8, LineCount * 2));
+        }
+
+        if (LineCount == InlineLineCount)
+        {
+            ((ReadOnlySpan<Line>)_inlineLines).CopyTo(_moreLines);
+        }
+
+        _moreLines[LineCount++] = added;
     }
 
     private protected void BeginLines(ReadOnlySpan<byte> id, string what)
@@ -73,5 +87,11 @@ public abstract class LinedCommand : Command
         /// <summary>Found by the machine while deciding: the resource's number, and the owner's account or -1.</summary>
         public int Resource;
         public int Account;
+    }
+
+    [System.Runtime.CompilerServices.InlineArray(InlineLineCount)]
+    private struct InlineLines
+    {
+        private Line _first;
     }
 }

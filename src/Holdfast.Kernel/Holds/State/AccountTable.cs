@@ -32,6 +32,8 @@ internal sealed class AccountTable(RecordArena names, NameHasher hasher)
         return -1;
     }
 
+    public void Prefetch(ulong ownerHash, int resource) => _index.Prefetch(NameHasher.Combine(ownerHash, resource));
+
     public int FindOrAdd(ulong ownerHash, ReadOnlySpan<byte> owner, int resource)
     {
         int account = Find(ownerHash, owner, resource);

@@ -46,6 +46,8 @@ internal sealed class HoldTable(AccountTable accounts, RecordArena arena, NameHa
         return -1;
     }
 
+    public void Prefetch(ulong hash) => _index.Prefetch(hash);
+
     public ReadOnlySpan<byte> IdOf(int slot) => HoldRecord.IdOf(arena.At(_slots[slot].Record));
 
     public HoldHeader HeaderOf(int slot) => HoldRecord.ReadHeader(arena.At(_slots[slot].Record), out _);

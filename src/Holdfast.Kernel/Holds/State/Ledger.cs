@@ -37,6 +37,9 @@ internal sealed class Ledger
     /// </summary>
     public ulong Digest { get; set; }
 
+    /// <summary>Number of the resource that was held last; a hint for prefetching.</summary>
+    public int LastHeldResource { get; private set; }
+
     /// <summary>Time of the last batch, unix milliseconds.</summary>
     public long LastTimeMs { get; set; }
 
@@ -91,6 +94,7 @@ internal sealed class Ledger
         while (pairs.Next(out int number, out long quantity))
         {
             Resource resource = Resources[number];
+            LastHeldResource = number;
             resource.Available -= quantity;
             resource.Held += quantity;
             Touch(resource);
