@@ -18,6 +18,17 @@ public static class HoldfastServices
     /// </summary>
     public static IServiceCollection AddHoldfast(this IServiceCollection services, Action<HoldfastOptions>? configure = null)
     {
+        services.AddHoldfastSpaces(configure);
+        services.AddHostedService<StartSpaces>();
+        return services;
+    }
+
+    /// <summary>
+    /// The same, but nothing starts by itself: for a host that answers while the journals are still being replayed, and
+    /// so calls <see cref="SpaceHost.StartAsync"/> in its own time.
+    /// </summary>
+    public static IServiceCollection AddHoldfastSpaces(this IServiceCollection services, Action<HoldfastOptions>? configure = null)
+    {
         ArgumentNullException.ThrowIfNull(services);
         services.AddOptions<HoldfastOptions>();
         if (configure is not null)
@@ -41,17 +52,29 @@ public static class HoldfastServices
                 s.GetRequiredService<TimeProvider>(),
                 s.GetService<ILoggerFactory>() ?? NullLoggerFactory.Instance);
         });
+        services.TryAddSingleton(s =>
+        {
+            HoldfastOptions options = s.GetRequiredService<IOptions<HoldfastOptions>>().Value;
+            TimeProvider time = s.GetRequiredService<TimeProvider>();
+            return new ViewHost(
+                s.GetRequiredService<SpaceHost>(),
+                space => options.ViewStore(space, time),
+                time,
+                s.GetService<ILoggerFactory>() ?? NullLoggerFactory.Instance);
+        });
         services.TryAddSingleton<IHoldfast>(s =>
         {
             SpaceHost host = s.GetRequiredService<SpaceHost>();
             return host.Use(host.Default);
         });
-        services.AddHostedService<StartSpaces>();
         return services;
     }
 
-    private sealed class StartSpaces(SpaceHost host) : IHostedService
+    // The views are asked for although they aren't used here: they must exist, and so listen, before the first space opens.
+    private sealed class StartSpaces(SpaceHost host, ViewHost views) : IHostedService
     {
+        private readonly ViewHost _views = views;
+
         public Task StartAsync(CancellationToken cancellationToken) => host.StartAsync(cancellationToken);
 
         // The container disposes the host, which drains it.

@@ -1,0 +1,112 @@
+using System.Net;
+using Holdfast.Engine;
+using Holdfast.Journal.Memory;
+using Holdfast.Journal.Postgres;
+using Holdfast.Journal.Sqlite;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Holdfast.Server;
+
+/// <summary>
+/// The Holdfast server: HTTP and RESP over the spaces of one storage place. Run what <see cref="Create(ServerSettings)"/> returns; it
+/// listens at once, is ready when the journals are replayed (<c>/health/ready</c>), and drains on Ctrl-C or SIGTERM.
+/// </summary>
+public static class HoldfastServer
+{
+    /// <summary>Builds a server. Nothing is opened before it starts.</summary>
+    /// <exception cref="SettingsException">A setting is not usable, or protected mode refuses; the message says what to do.</exception>
+    public static WebApplication Create(ServerSettings settings) => Create(settings, null);
+
+    /// <summary>The address that HTTP listens on, once the server has started.</summary>
+    public static Uri HttpAddress(WebApplication server) => Address(server, 0);
+
+    /// <summary>Where RESP listens, once the server has started; null when it doesn't.</summary>
+    public static IPEndPoint? RespEndpoint(WebApplication server) =>
+        Addresses(server).Count < 2 ? null : IPEndPoint.Parse(Address(server, 1).Authority);
+
+    /// <summary>Why the server stopped by itself (its journal can't be used), or null.</summary>
+    public static Exception? Failure(WebApplication server)
+    {
+        ArgumentNullException.ThrowIfNull(server);
+        return server.Services.GetRequiredService<SpaceStarter>().Failure;
+    }
+
+    internal static WebApplication Create(ServerSettings settings, Action<WebApplicationBuilder>? change)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        settings.Check();
+        KestrelSetup.InlineSocketCompletions();
+        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "holdfast" });
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => KestrelSetup.Listen(kestrel, settings));
+        builder.Services.Configure<SocketTransportOptions>(KestrelSetup.Sockets);
+        AddServices(builder.Services, settings);
+        Logs.Add(builder.Logging);
+        change?.Invoke(builder);
+
+        WebApplication app = builder.Build();
+        Pipeline(app);
+        return app;
+    }
+
+    private static void AddServices(IServiceCollection services, ServerSettings settings)
+    {
+        services.AddRoutingCore();
+        services.AddHoldfastSpaces(options =>
+        {
+            options.Space = options.Space with { QueueCapacity = settings.QueueCapacity };
+            options.JournalStore = settings.Journal switch
+            {
+                JournalKind.Postgres => () => new PostgresJournalStore(settings.Connection!),
+                JournalKind.Memory => () => new MemoryJournalStore(),
+                _ => () => new SqliteJournalStore(Path.Combine(settings.Data, "holdfast.db")),
+            };
+        });
+        services.AddSingleton(settings);
+        services.AddSingleton(new ApiKeys(settings.ApiKeys));
+        services.AddSingleton<SpaceStarter>();
+        services.AddHostedService(s => s.GetRequiredService<SpaceStarter>());
+        services.AddSingleton<Access>();
+        services.AddSingleton<CallPool>();
+        services.AddSingleton<SpaceOf>();
+        services.AddSingleton<HoldCalls>();
+        services.AddSingleton<ResourceCalls>();
+        services.AddSingleton<SpaceCalls>();
+        services.AddSingleton<Health>();
+    }
+
+    private static void Pipeline(WebApplication app)
+    {
+        // Before routing, whose matching would cost the hot path a measurable part of its time.
+        app.Use(app.Services.GetRequiredService<HoldCalls>().FrontDoor);
+        app.UseRouting();
+        app.UseMiddleware<HttpProblems>();
+        app.UseMiddleware<AccessMiddleware>();
+
+        foreach (string root in new[] { "/v1", "/v1/spaces/{space}" })
+        {
+            RouteGroupBuilder routes = app.MapGroup(root);
+            app.Services.GetRequiredService<HoldCalls>().Map(routes);
+            app.Services.GetRequiredService<ResourceCalls>().Map(routes);
+        }
+
+        app.Services.GetRequiredService<SpaceCalls>().Map(app);
+        app.Services.GetRequiredService<Health>().Map(app);
+    }
+
+    private static Uri Address(WebApplication server, int place) => new(Addresses(server).ElementAt(place));
+
+    private static ICollection<string> Addresses(WebApplication server)
+    {
+        ArgumentNullException.ThrowIfNull(server);
+        return server.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses;
+    }
+}

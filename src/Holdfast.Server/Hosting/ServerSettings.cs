@@ -1,0 +1,167 @@
+using System.Globalization;
+using System.Net;
+using Microsoft.Extensions.Configuration;
+
+namespace Holdfast.Server;
+
+/// <summary>Where a server keeps its journals.</summary>
+public enum JournalKind
+{
+    /// <summary>SQLite files in the data folder.</summary>
+    Sqlite,
+
+    /// <summary>A PostgreSQL database.</summary>
+    Postgres,
+
+    /// <summary>Memory: nothing survives the process. For tests and trials.</summary>
+    Memory,
+}
+
+/// <summary>
+/// Settings of a server. <see cref="Load"/> reads them, each source over the one before: the defaults, <c>holdfast.json</c>
+/// in the working folder, the environment (<c>HOLDFAST_HTTP</c>, <c>HOLDFAST_APIKEYS__0__KEY</c>), the command line.
+/// </summary>
+public sealed record ServerSettings
+{
+    /// <summary>The file that is read in the working folder.</summary>
+    public const string FileName = "holdfast.json";
+
+    private static readonly string[] Known =
+        ["data", "http", "resp", "journal", "connection", "apiKeys", "otlp", "maxConnections", "queueCapacity"];
+
+    /// <summary>Folder of the journal's and the views' files. Default <c>./data</c>.</summary>
+    public string Data { get; init; } = "./data";
+
+    /// <summary>Where HTTP listens. Default 127.0.0.1:7070; port 0 takes any free one.</summary>
+    public IPEndPoint Http { get; init; } = new(IPAddress.Loopback, 7070);
+
+    /// <summary>Where RESP listens. Default 127.0.0.1:6380; null: nowhere.</summary>
+    public IPEndPoint? Resp { get; init; } = new(IPAddress.Loopback, 6380);
+
+    /// <summary>Where the journals are. Default SQLite.</summary>
+    public JournalKind Journal { get; init; }
+
+    /// <summary>Npgsql connection string of the PostgreSQL journal.</summary>
+    public string? Connection { get; init; }
+
+    /// <summary>The API keys; empty: everybody who can connect may do everything, and only loopback may be listened on.</summary>
+    public IReadOnlyList<ApiKeySetting> ApiKeys { get; init; } = [];
+
+    /// <summary>OTLP endpoint that traces and metrics are sent to, for example <c>http://localhost:4317</c>; null: nowhere.</summary>
+    public Uri? Otlp { get; init; }
+
+    /// <summary>Most open connections, HTTP and RESP each. One more is closed at once.</summary>
+    public int MaxConnections { get; init; } = 16_384;
+
+    /// <summary>Most requests that wait for a space's loop; one more is answered <c>overloaded</c>.</summary>
+    public int QueueCapacity { get; init; } = 65_536;
+
+    /// <summary>Reads the settings and checks each.</summary>
+    /// <param name="overrides">What the command line says, under the names of the file; a null value counts as not said.</param>
+    /// <param name="folder">The working folder; null: the process's.</param>
+    /// <exception cref="SettingsException">A setting is not usable; the message names it.</exception>
+    public static ServerSettings Load(IEnumerable<KeyValuePair<string, string?>>? overrides = null, string? folder = null)
+    {
+        string file = Path.GetFullPath(Path.Join(folder ?? Directory.GetCurrentDirectory(), FileName));
+        try
+        {
+            IConfigurationRoot fromFile = new ConfigurationBuilder().AddJsonFile(file, optional: true).Build();
+            foreach (IConfigurationSection section in fromFile.GetChildren())
+            {
+                if (!Known.Contains(section.Key, StringComparer.OrdinalIgnoreCase))
+                {
+                    throw new SettingsException($"{file}: there is no setting '{section.Key}'. Known: {string.Join(", ", Known)}.");
+                }
+            }
+
+            return From(new ConfigurationBuilder()
+                .AddConfiguration(fromFile)
+                .AddEnvironmentVariables("HOLDFAST_")
+                .AddInMemoryCollection((overrides ?? []).Where(o => o.Value is not null))
+                .Build());
+        }
+        catch (InvalidDataException e)
+        {
+            throw new SettingsException($"{file} can't be read as JSON: {e.InnerException?.Message ?? e.Message}", e);
+        }
+    }
+
+    internal static ServerSettings From(IConfiguration configuration)
+    {
+        var defaults = new ServerSettings();
+        ServerSettings settings = defaults with
+        {
+            Data = configuration["data"] ?? defaults.Data,
+            Http = configuration["http"] is { } http ? Endpoint("http", http) : defaults.Http,
+            Resp = configuration["resp"] switch
+            {
+                null => defaults.Resp,
+                "off" => null,
+                { } resp => Endpoint("resp", resp),
+            },
+            Journal = configuration["journal"] is { } journal ? Kind(journal) : defaults.Journal,
+            Connection = configuration["connection"],
+            ApiKeys = [.. configuration.GetSection("apiKeys").GetChildren().Select(ApiKeySetting.From)],
+            Otlp = (configuration["otlp"] ?? Environment.GetEnvironmentVariable("OTEL_EXPORTER_OTLP_ENDPOINT")) is { Length: > 0 } otlp
+                ? Address("otlp", otlp)
+                : null,
+            MaxConnections = Whole(configuration, "maxConnections", defaults.MaxConnections),
+            QueueCapacity = Whole(configuration, "queueCapacity", defaults.QueueCapacity),
+        };
+        settings.Check();
+        return settings;
+    }
+
+    internal void Check()
+    {
+        if (Journal == JournalKind.Postgres && string.IsNullOrWhiteSpace(Connection))
+        {
+            throw new SettingsException(
+                "journal is 'postgres', but connection is not set. Say where the database is: --connection \"Host=...;Username=...;Database=...\" or HOLDFAST_CONNECTION.");
+        }
+
+        if (string.IsNullOrWhiteSpace(Data))
+        {
+            throw new SettingsException("data is empty: name a folder, for example ./data.");
+        }
+
+        ProtectedMode.Check(this);
+    }
+
+    private static JournalKind Kind(string text) => text.ToLowerInvariant() switch
+    {
+        "sqlite" => JournalKind.Sqlite,
+        "postgres" => JournalKind.Postgres,
+        "memory" => JournalKind.Memory,
+        _ => throw new SettingsException($"journal is '{text}': it must be sqlite, postgres or memory."),
+    };
+
+    private static IPEndPoint Endpoint(string setting, string text)
+    {
+        int colon = text.LastIndexOf(':');
+        string host = colon < 0 ? "" : text[..colon].Trim('[', ']');
+        IPAddress? address = host switch
+        {
+            "localhost" => IPAddress.Loopback,
+            "*" => IPAddress.IPv6Any,
+            _ => IPAddress.TryParse(host, out IPAddress? parsed) ? parsed : null,
+        };
+        return address is not null
+            && int.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out int port)
+            && port <= IPEndPoint.MaxPort
+            ? new IPEndPoint(address, port)
+            : throw new SettingsException($"{setting} is '{text}': it must be ADDRESS:PORT, for example 127.0.0.1:7070, [::1]:7070, or *:7070 for all addresses.");
+    }
+
+    private static Uri Address(string setting, string text) =>
+        Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https"
+            ? uri
+            : throw new SettingsException($"{setting} is '{text}': it must be an http or https address, for example http://localhost:4317.");
+
+    private static int Whole(IConfiguration configuration, string setting, int otherwise) => configuration[setting] switch
+    {
+        null => otherwise,
+        { } text when int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value) && value > 0 => value,
+        { } text => throw new SettingsException($"{setting} is '{text}': it must be a whole number, 1 or more."),
+    };
+}

@@ -1,0 +1,67 @@
+using Holdfast.Engine;
+using Holdfast.Journal;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Holdfast.Server;
+
+/// <summary>
+/// Opens the spaces while the server already listens: a long replay is then seen as "alive, not ready" instead of as a
+/// dead port. A journal that can't be used ends the process; storage that isn't there yet is waited for.
+/// </summary>
+internal sealed partial class SpaceStarter(SpaceHost host, IHostApplicationLifetime lifetime, ILogger<SpaceStarter> logger) : BackgroundService
+{
+    private static readonly TimeSpan RetryEvery = TimeSpan.FromSeconds(1);
+    private volatile bool _started;
+
+    /// <summary>Whether every space has been replayed once.</summary>
+    public bool Started => _started;
+
+    /// <summary>Why they are not open yet, if something is wrong.</summary>
+    public string? Trouble { get; private set; }
+
+    /// <summary>Why they can't be opened at all; the process ends.</summary>
+    public Exception? Failure { get; private set; }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!_started)
+        {
+            try
+            {
+                await host.StartAsync(stoppingToken);
+                Trouble = null;
+                _started = true;
+                Ready(logger, host.Spaces.Count);
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (JournalException e)
+            {
+                Trouble = e.Message;
+                NotReachable(logger, e.Message);
+                await Task.Delay(RetryEvery, host.Time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+            catch (Exception e)
+            {
+                Trouble = e.Message;
+                Failure = e;
+                CannotStart(logger, e.Message, e);
+                Environment.ExitCode = 1;
+                lifetime.StopApplication();
+                return;
+            }
+        }
+    }
+
+    [LoggerMessage(110, LogLevel.Information, "Ready: {Spaces} space(s) serve.")]
+    private static partial void Ready(ILogger logger, int spaces);
+
+    [LoggerMessage(111, LogLevel.Warning, "Storage is not reachable yet ({Reason}); trying again.")]
+    private static partial void NotReachable(ILogger logger, string reason);
+
+    [LoggerMessage(112, LogLevel.Critical, "The journal can't be used, so the server stops: {Reason}")]
+    private static partial void CannotStart(ILogger logger, string reason, Exception exception);
+}

@@ -1,0 +1,38 @@
+using System.Text;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Routing;
+
+namespace Holdfast.Server;
+
+/// <summary>
+/// The id that a path names. Kestrel decodes a path but for %2F, which it leaves, so that "a%2Fb" and "a%252Fb" look the
+/// same afterwards; ids may contain a slash, so such a one is taken from the request line as it was sent.
+/// </summary>
+internal static class PathId
+{
+    private const string RouteValue = "id";
+
+    /// <summary>The id as UTF-8; empty when the path is not to be understood.</summary>
+    public static byte[] Of(HttpContext context)
+    {
+        string id = context.GetRouteValue(RouteValue) as string ?? "";
+        return Encoding.UTF8.GetBytes(id.Contains("%2", StringComparison.Ordinal) ? AsSent(context) : id);
+    }
+
+    private static string AsSent(HttpContext context)
+    {
+        string target = context.Features.Get<IHttpRequestFeature>()?.RawTarget ?? "";
+        int query = target.IndexOf('?', StringComparison.Ordinal);
+        string[] sent = (query < 0 ? target : target[..query]).Split('/');
+        string[] seen = (context.Request.Path.Value ?? "").Split('/');
+        if (sent.Length != seen.Length)
+        {
+            // A dot segment was taken out on the way: which part is the id can't be told.
+            return "";
+        }
+
+        int place = context.Request.RouteValues.ContainsKey("space") ? 5 : 3;
+        return place < sent.Length ? Uri.UnescapeDataString(sent[place]) : "";
+    }
+}
