@@ -1,3 +1,5 @@
+using Holdfast.Server.Resp;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
@@ -46,5 +48,9 @@ internal static class KestrelSetup
         limits.MinResponseDataRate = new MinDataRate(bytesPerSecond: 240, gracePeriod: TimeSpan.FromSeconds(10));
 
         kestrel.Listen(settings.Http, static http => http.Protocols = HttpProtocols.Http1);
+        if (settings.Resp is { } resp)
+        {
+            kestrel.Listen(resp, static endpoint => endpoint.UseConnectionHandler<RespConnectionHandler>());
+        }
     }
 }
