@@ -1,5 +1,9 @@
+using Holdfast.Engine.Projection;
+using Holdfast.Engine.Projection.Postgres;
+using Holdfast.Engine.Projection.Sqlite;
 using Holdfast.Journal;
 using Holdfast.Journal.Memory;
+using Holdfast.Journal.Postgres;
 using Holdfast.Journal.Sqlite;
 
 namespace Holdfast.Engine;
@@ -13,17 +17,47 @@ public sealed class HoldfastOptions
     /// <summary>Opens the journals. Set by one of the Use methods; SQLite in <c>holdfast.db</c> unless set.</summary>
     public Func<IJournalStore> JournalStore { get; set; } = () => new SqliteJournalStore("holdfast.db");
 
-    /// <summary>Keeps journals in SQLite files: <paramref name="path"/> for the space <c>default</c>, <c>name@space.db</c> beside it for others.</summary>
+    /// <summary>Opens the views of a space; null: this host keeps none.</summary>
+    internal Func<string, TimeProvider, IViewStore?> ViewStore { get; set; } = SqliteViews("holdfast.db");
+
+    /// <summary>
+    /// Keeps journals in SQLite files: <paramref name="path"/> for the space <c>default</c>, <c>name@space.db</c> beside it
+    /// for others. The views stand beside their journal: <c>name.views.db</c>, <c>name@space.views.db</c>.
+    /// </summary>
     public HoldfastOptions UseSqlite(string path)
     {
         JournalStore = () => new SqliteJournalStore(path);
+        ViewStore = SqliteViews(path);
         return this;
     }
 
-    /// <summary>Keeps journals in memory: for tests. Nothing survives the process.</summary>
+    /// <summary>Keeps journals and views in a PostgreSQL database, all spaces in the same tables (created when missing).</summary>
+    /// <param name="connectionString">An Npgsql connection string.</param>
+    public HoldfastOptions UsePostgres(string connectionString)
+    {
+        JournalStore = () => new PostgresJournalStore(connectionString);
+        ViewStore = (space, _) => new PostgresViewStore(space, connectionString);
+        return this;
+    }
+
+    /// <summary>Keeps journals and views in memory: for tests. Nothing survives the process.</summary>
     public HoldfastOptions UseMemory()
     {
         JournalStore = () => new MemoryJournalStore();
+        ViewStore = (_, time) => SqliteViewStore.InMemory(time);
         return this;
     }
+
+    /// <summary>Keeps no views: no lists, no movements; <see cref="ViewHost.For(string)"/> is null. After the Use method.</summary>
+    public HoldfastOptions WithoutViews()
+    {
+        ViewStore = (_, _) => null;
+        return this;
+    }
+
+    private static Func<string, TimeProvider, IViewStore?> SqliteViews(string journal) => (space, time) =>
+    {
+        string name = Path.GetFileNameWithoutExtension(journal) + (space == SpaceHost.DefaultName ? "" : "@" + space);
+        return SqliteViewStore.InFile(Path.Join(Path.GetDirectoryName(Path.GetFullPath(journal)), name + ".views" + Path.GetExtension(journal)), time);
+    };
 }

@@ -1,0 +1,48 @@
+namespace Holdfast.Engine.Projection.Postgres;
+
+/// <summary>The tables in PostgreSQL, shared by all spaces of a database. A change of shape raises the format.</summary>
+internal static class PostgresViewSchema
+{
+    public const int Format = 1;
+
+    // Any number will do as long as all of ours use it: CREATE … IF NOT EXISTS alone fails when two sessions create at once.
+    private const long CreationLock = 0x486F6C6456696577;
+
+    /// <summary>Rows of a space, in the order in which they may be deleted.</summary>
+    public static readonly string[] RowTables =
+        ["holdfast_view_movements", "holdfast_view_lines", "holdfast_view_holds", "holdfast_view_resources"];
+
+    // COLLATE "C": ids are ordered by their bytes, as in SQLite and in the kernel.
+    // fillfactor: a hold and its lines are written twice, once made and once finished; the second version fits beside the first.
+    public static readonly string Create = $"""
+        SELECT pg_advisory_xact_lock({CreationLock});
+        CREATE TABLE IF NOT EXISTS holdfast_view_position(
+            space text PRIMARY KEY, format int NOT NULL, sequence bigint NOT NULL, hash bytea);
+        CREATE TABLE IF NOT EXISTS holdfast_view_resources(
+            space text NOT NULL, number bigint NOT NULL, id text COLLATE "C" NOT NULL,
+            available bigint NOT NULL, held bigint NOT NULL, consumed bigint NOT NULL, supplied bigint NOT NULL,
+            version bigint NOT NULL,
+            limit_per_owner bigint, opens_at bigint, closes_at bigint, owner text COLLATE "C",
+            overdraft bigint NOT NULL, hold_ms bigint, disabled bigint NOT NULL, safety_stock bigint NOT NULL,
+            PRIMARY KEY(space, number));
+        CREATE UNIQUE INDEX IF NOT EXISTS holdfast_view_resources_id ON holdfast_view_resources(space, id);
+        CREATE TABLE IF NOT EXISTS holdfast_view_holds(
+            space text NOT NULL, number bigint NOT NULL, id text COLLATE "C" NOT NULL, owner text COLLATE "C", state smallint NOT NULL,
+            created_at bigint NOT NULL, expires_at bigint NOT NULL, finished_at bigint, sequence bigint NOT NULL,
+            PRIMARY KEY(space, number)) WITH (fillfactor = 70);
+        CREATE INDEX IF NOT EXISTS holdfast_view_holds_id ON holdfast_view_holds(space, id);
+        CREATE INDEX IF NOT EXISTS holdfast_view_holds_owner ON holdfast_view_holds(space, owner, number) WHERE owner IS NOT NULL;
+        CREATE INDEX IF NOT EXISTS holdfast_view_holds_state ON holdfast_view_holds(space, state, number);
+        CREATE TABLE IF NOT EXISTS holdfast_view_lines(
+            space text NOT NULL, hold bigint NOT NULL, line smallint NOT NULL, resource bigint NOT NULL,
+            quantity bigint NOT NULL, held bigint NOT NULL, consumed bigint NOT NULL, returned bigint NOT NULL,
+            PRIMARY KEY(space, hold, line)) WITH (fillfactor = 70);
+        CREATE INDEX IF NOT EXISTS holdfast_view_lines_resource ON holdfast_view_lines(space, resource, hold);
+        CREATE INDEX IF NOT EXISTS holdfast_view_lines_live ON holdfast_view_lines(space, resource, hold) WHERE held > 0;
+        CREATE TABLE IF NOT EXISTS holdfast_view_movements(
+            space text NOT NULL, resource bigint NOT NULL, sequence bigint NOT NULL, ordinal int NOT NULL,
+            time bigint NOT NULL, kind smallint NOT NULL, hold bigint,
+            available bigint NOT NULL, held bigint NOT NULL, consumed bigint NOT NULL, reason text, reference text,
+            PRIMARY KEY(space, resource, sequence, ordinal));
+        """;
+}

@@ -1,0 +1,92 @@
+using Holdfast.Engine.Projection;
+
+namespace Holdfast.Engine;
+
+/// <summary>How far a space's views are. Written by the projector, read by anybody.</summary>
+public sealed class ViewProgress
+{
+    private readonly Space _space;
+    private readonly TimeProvider _time;
+    private readonly Lock _lock = new();
+    private readonly List<(long Sequence, TaskCompletionSource Reached)> _waiting = [];
+    private long _position;
+    private long _events;
+    private long _failures;
+    private volatile string? _trouble;
+
+    internal ViewProgress(Space space, TimeProvider time)
+    {
+        _space = space;
+        _time = time;
+    }
+
+    /// <summary>The last sequence that the views show.</summary>
+    public long Position => Volatile.Read(ref _position);
+
+    /// <summary>Durable batches that the views don't show yet.</summary>
+    public long LagSequences => Math.Max(0, _space.Durable.Sequence - Position);
+
+    /// <summary>Events projected by this process.</summary>
+    public long Events => Volatile.Read(ref _events);
+
+    /// <summary>Attempts that failed and were made again.</summary>
+    public long Failures => Volatile.Read(ref _failures);
+
+    /// <summary>Why the views don't move, in words; null while all is well.</summary>
+    public string? Trouble => _trouble;
+
+    internal async Task<bool> WaitForAsync(long sequence, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        TaskCompletionSource reached;
+        lock (_lock)
+        {
+            if (_position >= sequence)
+            {
+                return true;
+            }
+
+            reached = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _waiting.Add((sequence, reached));
+        }
+
+        try
+        {
+            await reached.Task.WaitAsync(timeout, _time, cancellationToken);
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            return false;
+        }
+        finally
+        {
+            lock (_lock)
+            {
+                _waiting.RemoveAll(w => w.Reached == reached);
+            }
+        }
+    }
+
+    internal void Moved(long position, int events)
+    {
+        lock (_lock)
+        {
+            Volatile.Write(ref _position, position);
+            Volatile.Write(ref _events, _events + events);
+            _trouble = null;
+            foreach ((long sequence, TaskCompletionSource reached) in _waiting)
+            {
+                if (sequence <= position)
+                {
+                    reached.TrySetResult();
+                }
+            }
+        }
+    }
+
+    internal void Failed(string why)
+    {
+        Interlocked.Increment(ref _failures);
+        _trouble = why;
+    }
+}

@@ -1,0 +1,168 @@
+using Holdfast.Engine.Projection;
+using Holdfast.Journal;
+using Holdfast.Kernel;
+
+namespace Holdfast.Engine;
+
+/// <summary>One verification under way: up to two machines over one walk, one from the first frame, one from the snapshot.</summary>
+internal sealed class VerificationWalk(NameHasher hasher)
+{
+    private HoldMachine? _full;
+    private HoldMachine? _fromSnapshot;
+    private long? _snapshotSequence;
+    private long _first = 1;
+    private long _last;
+    private long _frames;
+    private long _events;
+    private bool _torn;
+    private long? _badSequence;
+    private string? _problem;
+
+    public async Task ReadSnapshotAsync(IJournal journal, CancellationToken cancellationToken)
+    {
+        await using JournalSnapshot? snapshot = await journal.OpenSnapshotAsync(cancellationToken);
+        if (snapshot is null)
+        {
+            return;
+        }
+
+        try
+        {
+            _fromSnapshot = HoldMachine.ReadSnapshot(snapshot.Content, new HoldOptions(), hasher);
+            await snapshot.Content.CopyToAsync(Stream.Null, cancellationToken);
+            _snapshotSequence = snapshot.Sequence;
+        }
+        catch (Exception e) when (e is not (OperationCanceledException or JournalException or OutOfMemoryException))
+        {
+            // The frames are walked all the same: whether they are whole is what decides what can be done.
+            _fromSnapshot = null;
+            Blame(snapshot.Sequence, $"The snapshot of {snapshot.Sequence} can't be read: {e.Message}");
+        }
+    }
+
+    public async Task WalkAsync(IJournal journal, CancellationToken cancellationToken)
+    {
+        _first = await JournalStart.FirstSequenceAsync(journal, cancellationToken);
+        _last = _first - 1;
+        if (_first == 1)
+        {
+            _full = new HoldMachine(new HoldOptions(), hasher);
+        }
+        else if (_fromSnapshot is null || _snapshotSequence + 1 < _first)
+        {
+            Blame(_first, $"The journal begins at {_first}, and no snapshot reaches up to there.");
+            return;
+        }
+
+        var chain = new ChainVerifier(_first);
+        await foreach (ReadOnlyMemory<byte> bytes in journal.ReadAsync(_first, cancellationToken))
+        {
+            if (_torn)
+            {
+                throw new JournalCorruptException(_last + 1, $"Frame {_last + 1} is cut short and isn't the last one.");
+            }
+
+            if (Frame.IsTorn(bytes.Span))
+            {
+                _torn = true;
+                continue;
+            }
+
+            FrameView frame = chain.Next(bytes);
+            Evolve(frame);
+            _last = frame.Sequence;
+            _frames++;
+            _events += frame.Count;
+        }
+    }
+
+    /// <summary>Holds the machines against each other and against themselves.</summary>
+    public void Compare()
+    {
+        if (_problem is not null)
+        {
+            return;
+        }
+
+        if (_snapshotSequence > _last)
+        {
+            Blame(_last + 1, $"The journal ends at {_last}, before its snapshot of {_snapshotSequence}: frames are missing at its end.");
+            return;
+        }
+
+        if (_full is not null && _fromSnapshot is not null && Difference(_full, _fromSnapshot) is { } difference)
+        {
+            Blame(_snapshotSequence!.Value, $"The replay of all frames and the one from the snapshot of {_snapshotSequence} differ: {difference}.");
+            return;
+        }
+
+        string? imbalance = _full?.FindImbalance() ?? _fromSnapshot?.FindImbalance();
+        if (imbalance is not null)
+        {
+            _problem = "It doesn't add up: " + imbalance;
+        }
+    }
+
+    public void Blame(long sequence, string problem)
+    {
+        _badSequence ??= sequence;
+        _problem ??= problem;
+    }
+
+    public VerificationReport Report()
+    {
+        HoldMachine? machine = _full ?? _fromSnapshot;
+        return new VerificationReport
+        {
+            Frames = _frames,
+            FirstSequence = _first,
+            LastSequence = _last,
+            Events = _events,
+            FirstBadSequence = _badSequence,
+            Problem = _problem,
+            TornTail = _torn,
+            SnapshotSequence = _snapshotSequence,
+            Resources = machine?.ResourceCount ?? 0,
+            KnownHolds = machine?.KnownHolds ?? 0,
+            LiveHolds = machine?.LiveHolds ?? 0,
+            Digest = machine?.Digest ?? 0,
+        };
+    }
+
+    private static string? Difference(HoldMachine full, HoldMachine fromSnapshot)
+    {
+        if (full.Digest != fromSnapshot.Digest)
+        {
+            return $"digest {full.Digest:x16} and {fromSnapshot.Digest:x16}";
+        }
+
+        // The digest runs on from the snapshot's own; so that a snapshot can't vouch for itself, what it holds is compared.
+        foreach ((ResourceView one, ResourceView other) in full.ListResources().Zip(fromSnapshot.ListResources()))
+        {
+            if (one != other)
+            {
+                return $"{one} and {other}";
+            }
+        }
+
+        return (full.ResourceCount, full.KnownHolds, full.LiveHolds) == (fromSnapshot.ResourceCount, fromSnapshot.KnownHolds, fromSnapshot.LiveHolds)
+            ? null
+            : $"{full.ResourceCount} resources, {full.KnownHolds} holds, {full.LiveHolds} live and {fromSnapshot.ResourceCount}, {fromSnapshot.KnownHolds}, {fromSnapshot.LiveHolds}";
+    }
+
+    private void Evolve(FrameView frame)
+    {
+        try
+        {
+            _full?.Evolve(frame.Payload.Span, frame.Count, frame.TimeMs);
+            if (frame.Sequence > _snapshotSequence)
+            {
+                _fromSnapshot?.Evolve(frame.Payload.Span, frame.Count, frame.TimeMs);
+            }
+        }
+        catch (Exception e) when (e is InvalidDataException or IndexOutOfRangeException or ArgumentOutOfRangeException or InvalidOperationException)
+        {
+            throw new JournalCorruptException(frame.Sequence, $"The events of frame {frame.Sequence} don't fit the state before them: {e.Message}", e);
+        }
+    }
+}
