@@ -10,7 +10,7 @@ namespace Holdfast.Engine;
 internal sealed class Batch
 {
     /// <summary>The events, behind room for the frame's header.</summary>
-    public EventBuffer Events { get; } = new(Frame.HeaderSize, 256 * 1024);
+    public EventBuffer Events { get; } = new(Frame.HeaderSize, 32 * 1024);
 
     /// <summary>Requests whose answers wait until this batch is durable: of our own connections, told inline.</summary>
     public RequestBatch Own { get; } = new();

@@ -223,12 +223,12 @@ public sealed partial class Space : IAsyncDisposable
 
     private Exception? Serve(LoadedSpace loaded)
     {
-        var writer = new JournalWriter(Name, _journal, loaded.Tail, OnDurable);
+        var writer = new JournalThread(Name, _journal, loaded.Tail, OnDurable);
         try
         {
-            var loop = new SpaceLoop(loaded, writer, _queue, _options, _time, Metrics);
+            var loop = new SpaceLoop(loaded, writer.Pipeline, _queue, _options, _time, Metrics);
             loop.ExpireOverdue();
-            if (writer.Failure is null)
+            if (writer.Pipeline.Failure is null)
             {
                 Trouble = null;
                 _status = SpaceStatus.Running;
@@ -246,7 +246,7 @@ public sealed partial class Space : IAsyncDisposable
             writer.Dispose();
         }
 
-        return writer.Failure;
+        return writer.Pipeline.Failure;
     }
 
     private bool Recover(Exception failure, LoadedSpace loaded)

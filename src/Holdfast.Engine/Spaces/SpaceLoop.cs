@@ -7,9 +7,9 @@ namespace Holdfast.Engine;
 
 /// <summary>
 /// One turn after another: take what arrived, expire, decide each on its own merits, hand the batch to the journal's
-/// thread. Runs on the space's thread until the space stops or the journal fails.
+/// thread. Runs on the space's thread until the space stops or the journal fails; passive otherwise.
 /// </summary>
-internal sealed class SpaceLoop(LoadedSpace loaded, JournalWriter writer, RequestQueue queue, SpaceOptions options, TimeProvider time, SpaceMetrics metrics)
+internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, RequestQueue queue, SpaceOptions options, TimeProvider time, SpaceMetrics metrics)
 {
     private const int TickMilliseconds = 32;
 
@@ -41,15 +41,16 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalWriter writer, Reques
     {
         while (writer.Failure is null && !(stopping.IsCancellationRequested && queue.Count == 0))
         {
-            Turn(stopping);
+            Turn(mayWait: !stopping.IsCancellationRequested);
         }
     }
 
-    private void Turn(CancellationToken stopping)
+    /// <summary>One turn. Without waiting it is deterministic: the simulator calls it so.</summary>
+    public void Turn(bool mayWait)
     {
         // The batch first, the queue second: while all batches are underway, requests gather.
         Batch batch = writer.Rent();
-        if (!_moreDue && !stopping.IsCancellationRequested && queue.Peek(0) is null)
+        if (mayWait && !_moreDue && queue.Peek(0) is null)
         {
             queue.Wait(_machine.KnownHolds > 0 ? TickMilliseconds : 1000);
         }

@@ -9,13 +9,13 @@ internal interface IFreeLink
 }
 
 /// <summary>
-/// Slots of a struct, addressed by a stable index, in chunks of 16,384: growing allocates one chunk and copies nothing,
+/// Slots of a struct, addressed by a stable index, in chunks of 2,048: growing allocates one chunk and copies nothing,
 /// so there is no pause that grows with the number of slots. Freed slots are reused last in, first out.
 /// </summary>
 internal sealed class ChunkedList<T>
     where T : struct, IFreeLink
 {
-    private const int Shift = 14;
+    private const int Shift = 11;
     private const int ChunkSize = 1 << Shift;
     private const int Mask = ChunkSize - 1;
 
@@ -55,8 +55,8 @@ internal sealed class ChunkedList<T>
                 Array.Resize(ref _chunks, chunk * 2);
             }
 
-            // The first chunk of a small space starts at full size too: 16,384 slots are under half a megabyte.
-            _chunks[chunk] = new T[ChunkSize];
+            // Pinned: the collector neither moves nor promotes it by copying.
+            _chunks[chunk] = GC.AllocateArray<T>(ChunkSize, pinned: true);
         }
 
         return index;

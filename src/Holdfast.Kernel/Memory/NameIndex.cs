@@ -149,7 +149,7 @@ internal sealed class NameIndex
 
     private sealed class Segment(int depth)
     {
-        public readonly Entry[] Entries = new Entry[SegmentSize];
+        public readonly Entry[] Entries = GC.AllocateArray<Entry>(SegmentSize, pinned: true);
 
         public int Depth { get; } = depth;
 

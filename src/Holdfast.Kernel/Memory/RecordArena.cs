@@ -4,14 +4,14 @@ using System.Runtime.InteropServices;
 namespace Holdfast.Kernel.Memory;
 
 /// <summary>
-/// Byte records of 4 to 4,096 bytes in 1 MiB chunks, addressed by a 32-bit reference in units of 4 bytes (so 16 GiB at
+/// Byte records of 4 to 4,096 bytes in chunks of 64 KiB, addressed by a 32-bit reference in units of 4 bytes (so 16 GiB at
 /// most). Freed records go to a free list of their size and are reused as they are. The collector sees a few large
 /// arrays instead of millions of small objects; growing copies nothing.
 /// </summary>
 internal sealed class RecordArena
 {
     private const int UnitShift = 2;
-    private const int ChunkUnitsShift = 18;
+    private const int ChunkUnitsShift = 14;
     private const int ChunkUnits = 1 << ChunkUnitsShift;
     private const int MaxUnits = 1024;
 
@@ -66,7 +66,7 @@ internal sealed class RecordArena
             Array.Resize(ref _chunks, chunk * 2);
         }
 
-        _chunks[chunk] = GC.AllocateUninitializedArray<byte>(ChunkUnits << UnitShift);
+        _chunks[chunk] = GC.AllocateUninitializedArray<byte>(ChunkUnits << UnitShift, pinned: true);
         _next = Math.Max(1, (uint)chunk << ChunkUnitsShift);
         _end = (uint)(chunk + 1) << ChunkUnitsShift;
     }

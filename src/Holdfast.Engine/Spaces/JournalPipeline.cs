@@ -3,35 +3,38 @@ using Holdfast.Journal;
 namespace Holdfast.Engine;
 
 /// <summary>
-/// The journal's thread of a serving space: seals batches (the hash chain), appends them in order, and tells their
-/// askers once they are durable. While it writes one batch the loop decides the next. After the first failure nothing
-/// more is written: all later batches fail with it, since they build on what is not durable.
+/// What is decided but not yet durable: seals batches (the hash chain), appends them in order, and tells their askers
+/// once they are durable. After the first failure nothing more is written: all later batches fail with it, since they
+/// build on what is not durable.
 /// </summary>
-internal sealed class JournalWriter : IDisposable
+/// <remarks>
+/// Passive: <see cref="StartNext"/> and <see cref="FinishOldest"/> are called by the journal's thread, or step by step by
+/// the simulator. Rent, Write and Return are the loop's side.
+/// </remarks>
+internal sealed class JournalPipeline
 {
     private readonly IJournal _journal;
     private readonly Action<Batch> _durable;
-    private readonly Thread _thread;
-    private readonly SemaphoreSlim _work = new(0);
+    private readonly Action _wake;
     private readonly SemaphoreSlim _free;
     private readonly Queue<Batch> _ready = new();
     private readonly Stack<Batch> _pool = new();
     private readonly Queue<(Batch Batch, ValueTask Append)> _inFlight = new();
     private readonly byte[] _previousHash;
     private readonly Lock _lock = new();
-    private volatile bool _closed;
     private volatile bool _idle = true;
     private volatile Exception? _failure;
 
-    /// <summary>Starts the thread.</summary>
-    /// <param name="name">The space's name, for the thread's.</param>
+    /// <summary>A pipeline behind the end of an open journal.</summary>
     /// <param name="journal">The open journal.</param>
     /// <param name="tail">Where it ends.</param>
-    /// <param name="durable">Told of each batch in order, on the journal's thread, before its askers are.</param>
-    public JournalWriter(string name, IJournal journal, JournalTail tail, Action<Batch> durable)
+    /// <param name="durable">Told of each written batch in order, before its askers are.</param>
+    /// <param name="wake">Called when there is something to start or to finish.</param>
+    public JournalPipeline(IJournal journal, JournalTail tail, Action<Batch> durable, Action wake)
     {
         _journal = journal;
         _durable = durable;
+        _wake = wake;
         _previousHash = tail.Hash.ToArray();
 
         // One that the loop fills, one handed over, and those in flight.
@@ -42,8 +45,6 @@ internal sealed class JournalWriter : IDisposable
         }
 
         _free = new SemaphoreSlim(batches);
-        _thread = new Thread(Run) { IsBackground = true, Name = "holdfast journal " + name };
-        _thread.Start();
     }
 
     /// <summary>Why writing ended, or null. Once set, every batch handed over fails.</summary>
@@ -51,6 +52,12 @@ internal sealed class JournalWriter : IDisposable
 
     /// <summary>Whether everything handed over so far is durable.</summary>
     public bool AllIsDurable => _idle && _failure is null;
+
+    /// <summary>Whether nothing is handed over or in flight.</summary>
+    public bool IsIdle => _idle;
+
+    /// <summary>Whether <see cref="Rent"/> would not wait.</summary>
+    public bool HasFreeBatch => _free.CurrentCount > 0;
 
     /// <summary>An empty batch; waits while all are underway.</summary>
     public Batch Rent()
@@ -84,42 +91,11 @@ internal sealed class JournalWriter : IDisposable
             _ready.Enqueue(batch);
         }
 
-        _work.Release();
+        _wake();
     }
 
-    /// <summary>Writes what was handed over, then ends the thread.</summary>
-    public void Dispose()
-    {
-        _closed = true;
-        _work.Release();
-        _thread.Join();
-        _work.Dispose();
-        _free.Dispose();
-    }
-
-    private void Run()
-    {
-        while (true)
-        {
-            _work.Wait();
-            bool moved = true;
-            while (moved)
-            {
-                moved = FinishOldest() | StartNext();
-            }
-
-            lock (_lock)
-            {
-                _idle = _inFlight.Count == 0 && _ready.Count == 0;
-                if (_closed && _idle)
-                {
-                    return;
-                }
-            }
-        }
-    }
-
-    private bool StartNext()
+    /// <summary>Starts to append the next batch, if there is one and the journal takes one more; false otherwise.</summary>
+    public bool StartNext()
     {
         if (_inFlight.Count >= _journal.MaxInFlight)
         {
@@ -131,6 +107,7 @@ internal sealed class JournalWriter : IDisposable
         {
             if (!_ready.TryDequeue(out batch))
             {
+                _idle = _inFlight.Count == 0;
                 return false;
             }
         }
@@ -139,38 +116,8 @@ internal sealed class JournalWriter : IDisposable
         return true;
     }
 
-    private ValueTask Append(Batch batch)
-    {
-        if (batch.Sequence == 0 || _failure is not null)
-        {
-            return ValueTask.CompletedTask;
-        }
-
-        Memory<byte> frame = batch.Events.Whole(Frame.FooterSize);
-        Frame.Seal(frame.Span, batch.Sequence, batch.TimeMs, batch.Events.Count, _previousHash);
-        frame.Span[^Frame.FooterSize..].CopyTo(_previousHash);
-        ValueTask append;
-        try
-        {
-            append = _journal.AppendAsync(batch.Sequence, frame, CancellationToken.None);
-        }
-        catch (Exception e) when (e is not OutOfMemoryException)
-        {
-            append = ValueTask.FromException(e);
-        }
-
-        if (append.IsCompleted)
-        {
-            return append;
-        }
-
-        // The thread sleeps on one semaphore for both: new batches and finished appends.
-        Task underway = append.AsTask();
-        _ = underway.ContinueWith(static (_, work) => ((SemaphoreSlim)work!).Release(), _work, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
-        return new ValueTask(underway);
-    }
-
-    private bool FinishOldest()
+    /// <summary>Ends the oldest append, if it is over, and tells its askers; false otherwise.</summary>
+    public bool FinishOldest()
     {
         if (_inFlight.Count == 0 || !_inFlight.Peek().Append.IsCompleted)
         {
@@ -203,5 +150,36 @@ internal sealed class JournalWriter : IDisposable
 
         Return(batch);
         return true;
+    }
+
+    private ValueTask Append(Batch batch)
+    {
+        if (batch.Sequence == 0 || _failure is not null)
+        {
+            return ValueTask.CompletedTask;
+        }
+
+        Memory<byte> frame = batch.Events.Whole(Frame.FooterSize);
+        Frame.Seal(frame.Span, batch.Sequence, batch.TimeMs, batch.Events.Count, _previousHash);
+        frame.Span[^Frame.FooterSize..].CopyTo(_previousHash);
+        ValueTask append;
+        try
+        {
+            append = _journal.AppendAsync(batch.Sequence, frame, CancellationToken.None);
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            append = ValueTask.FromException(e);
+        }
+
+        if (append.IsCompleted)
+        {
+            return append;
+        }
+
+        Task underway = append.AsTask();
+        _ = underway.ContinueWith(
+            static (_, wake) => ((Action)wake!)(), _wake, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        return new ValueTask(underway);
     }
 }
