@@ -134,6 +134,33 @@ public sealed class SqliteJournalTests : JournalConformance
     }
 
     [Fact]
+    public async Task Log_is_begun_anew_by_the_writer_long_before_the_hard_bound()
+    {
+        var options = new SqliteJournalOptions { CheckpointEveryBytes = 1 << 20, WalResetBytes = 4 << 20, WalBytesMax = 1L << 40 };
+        await using var store = new SqliteJournalStore(DatabasePath, options);
+        await using IJournal journal = store.Get("default");
+
+        await Frames.AppendAsync(journal, await journal.OpenAsync(CancellationToken.None), 1500, payloadBytes: 60_000);
+
+        // 90 MB were written. SQLite never shortens the log, so its length is the largest it ever had.
+        new FileInfo(DatabasePath + "-wal").Length.ShouldBeLessThan(45 << 20);
+    }
+
+    [Fact]
+    public async Task Journal_is_made_safely_by_many_at_once()
+    {
+        for (int i = 0; i < 30; i++)
+        {
+            string space = $"s{i}";
+            await Task.WhenAll(Enumerable.Range(0, 6).Select(_ => Task.Run(async () =>
+            {
+                await using IJournal journal = Store.Get(space);
+                (await journal.OpenAsync(CancellationToken.None)).Sequence.ShouldBe(0);
+            })));
+        }
+    }
+
+    [Fact]
     public async Task Checkpoint_error_is_reported_and_harms_no_append()
     {
         var options = new SqliteJournalOptions { CheckpointEveryBytes = 1 << 16, WalResetBytes = 1 << 20 };

@@ -92,6 +92,9 @@ internal sealed class SqliteFailure(int code, string message) : Exception($"SQLi
         _ => JournalFault.Unknown,
     };
 
+    /// <summary>True when another connection was in the way.</summary>
+    public bool IsContention => Primary is raw.SQLITE_BUSY or raw.SQLITE_LOCKED or raw.SQLITE_PROTOCOL;
+
     /// <summary>True when the file's own structure is damaged.</summary>
     public bool IsDamage => Primary is raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB;
 }

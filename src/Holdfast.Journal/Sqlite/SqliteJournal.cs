@@ -12,6 +12,7 @@ namespace Holdfast.Journal.Sqlite;
 public sealed partial class SqliteJournal : IJournal
 {
     private const int SchemaVersion = 1;
+    private const int OpenRetryMs = 10;
 
     // The condition makes the fence hold even for a writer that slept through a trim: the sequence it would take is free
     // again then, but it isn't the next one.
@@ -41,30 +42,27 @@ public sealed partial class SqliteJournal : IJournal
     public string? CheckpointError => _checkpointer?.LastError;
 
     /// <inheritdoc/>
-    public ValueTask<JournalTail> OpenAsync(CancellationToken cancellationToken)
+    public async ValueTask<JournalTail> OpenAsync(CancellationToken cancellationToken)
     {
-        cancellationToken.ThrowIfCancellationRequested();
-        lock (_gate)
+        // SQLite waits for others' locks by itself, except where it sees that waiting could end in a deadlock: two openers
+        // that switch a new file to WAL at once, or one that opens while the last other connection closes. Those ask again.
+        long deadlineMs = Environment.TickCount64 + _options.BusyTimeoutMs;
+        while (true)
         {
-            // A connection that saw an I/O error is not asked again: a new one learns from the files what is there.
-            Close();
+            cancellationToken.ThrowIfCancellationRequested();
             try
             {
-                JournalTail tail = Open();
-                _open = true;
-                return ValueTask.FromResult(tail);
+                return OpenOnce();
+            }
+            catch (SqliteFailure e) when (e.IsContention && Environment.TickCount64 < deadlineMs)
+            {
+                await Task.Delay(OpenRetryMs, cancellationToken);
             }
             catch (SqliteFailure e)
             {
-                Close();
                 throw e.IsDamage
                     ? new JournalCorruptException(0, $"{_path} is damaged: {e.Message}", e)
                     : new JournalException(e.Fault is JournalFault.Full ? JournalFault.Full : JournalFault.NotWritten, $"Can't open {_path}: {e.Message}", e);
-            }
-            catch
-            {
-                Close();
-                throw;
             }
         }
     }
@@ -130,6 +128,28 @@ public sealed partial class SqliteJournal : IJournal
         }
 
         throw new JournalException(fault, $"Append of {sequence} to {_path} failed: {failure.Message}", failure);
+    }
+
+    private JournalTail OpenOnce()
+    {
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+
+            // A connection that saw an I/O error is not asked again: a new one learns from the files what is there.
+            Close();
+            try
+            {
+                JournalTail tail = Open();
+                _open = true;
+                return tail;
+            }
+            catch
+            {
+                Close();
+                throw;
+            }
+        }
     }
 
     private JournalTail Open()
