@@ -20,6 +20,8 @@ public sealed class HoldfastOptions
     /// <summary>Opens the views of a space; null: this host keeps none.</summary>
     internal Func<string, TimeProvider, IViewStore?> ViewStore { get; set; } = SqliteViews("holdfast.db");
 
+    internal bool HasViews { get; private set; } = true;
+
     /// <summary>
     /// Keeps journals in SQLite files: <paramref name="path"/> for the space <c>default</c>, <c>name@space.db</c> beside it
     /// for others. The views stand beside their journal: <c>name.views.db</c>, <c>name@space.views.db</c>.
@@ -52,6 +54,7 @@ public sealed class HoldfastOptions
     public HoldfastOptions WithoutViews()
     {
         ViewStore = (_, _) => null;
+        HasViews = false;
         return this;
     }
 

@@ -42,26 +42,9 @@ public static class HoldfastServices
             BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)),
             BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8))));
 #pragma warning restore RS0030
-        services.TryAddSingleton(s =>
-        {
-            HoldfastOptions options = s.GetRequiredService<IOptions<HoldfastOptions>>().Value;
-            return new SpaceHost(
-                options.JournalStore(),
-                options.Space,
-                s.GetRequiredService<NameHasher>(),
-                s.GetRequiredService<TimeProvider>(),
-                s.GetService<ILoggerFactory>() ?? NullLoggerFactory.Instance);
-        });
-        services.TryAddSingleton(s =>
-        {
-            HoldfastOptions options = s.GetRequiredService<IOptions<HoldfastOptions>>().Value;
-            TimeProvider time = s.GetRequiredService<TimeProvider>();
-            return new ViewHost(
-                s.GetRequiredService<SpaceHost>(),
-                space => options.ViewStore(space, time),
-                time,
-                s.GetService<ILoggerFactory>() ?? NullLoggerFactory.Instance);
-        });
+        services.TryAddSingleton(CreateHost);
+        services.TryAddSingleton(s => s.GetRequiredService<SpaceHost>().Views!);
+        services.TryAddSingleton(s => s.GetRequiredService<SpaceHost>().Snapshots!);
         services.TryAddSingleton<IHoldfast>(s =>
         {
             SpaceHost host = s.GetRequiredService<SpaceHost>();
@@ -70,11 +53,20 @@ public static class HoldfastServices
         return services;
     }
 
-    // The views are asked for although they aren't used here: they must exist, and so listen, before the first space opens.
-    private sealed class StartSpaces(SpaceHost host, ViewHost views) : IHostedService
+    /// <summary>The host with its views and snapshots: these must listen before the first space opens, whoever asks for them.</summary>
+    private static SpaceHost CreateHost(IServiceProvider services)
     {
-        private readonly ViewHost _views = views;
+        HoldfastOptions options = services.GetRequiredService<IOptions<HoldfastOptions>>().Value;
+        TimeProvider time = services.GetRequiredService<TimeProvider>();
+        ILoggerFactory loggers = services.GetService<ILoggerFactory>() ?? NullLoggerFactory.Instance;
+        var host = new SpaceHost(options.JournalStore(), options.Space, services.GetRequiredService<NameHasher>(), time, loggers);
+        host.Views = new ViewHost(host, space => options.ViewStore(space, time), time, loggers);
+        host.Snapshots = new SnapshotHost(host, options.HasViews ? host.Views : null, time, loggers);
+        return host;
+    }
 
+    private sealed class StartSpaces(SpaceHost host) : IHostedService
+    {
         public Task StartAsync(CancellationToken cancellationToken) => host.StartAsync(cancellationToken);
 
         // The container disposes the host, which drains it.

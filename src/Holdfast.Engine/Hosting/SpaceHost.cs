@@ -20,6 +20,12 @@ public sealed class SpaceHost(IJournalStore store, SpaceOptions options, NameHas
     /// <summary>The spaces, in ordinal order.</summary>
     public IReadOnlyList<Space> Spaces => [.. _spaces.Values.OrderBy(s => s.Name, StringComparer.Ordinal)];
 
+    /// <summary>The views of the spaces; null when this host was made without.</summary>
+    public ViewHost? Views { get; internal set; }
+
+    /// <summary>The snapshotters of the spaces; null when this host was made without.</summary>
+    public SnapshotHost? Snapshots { get; internal set; }
+
     /// <summary>Hashes names for commands of any space here.</summary>
     public NameHasher Hasher => hasher;
 
@@ -66,6 +72,9 @@ public sealed class SpaceHost(IJournalStore store, SpaceOptions options, NameHas
     /// <summary>Stops every space: each answers and writes what it has taken.</summary>
     public async ValueTask DisposeAsync()
     {
+        // First those that read the journals: the spaces close them.
+        await (Snapshots?.DisposeAsync() ?? ValueTask.CompletedTask);
+        await (Views?.DisposeAsync() ?? ValueTask.CompletedTask);
         await Task.WhenAll(_spaces.Values.Select(s => s.DisposeAsync().AsTask()));
         await store.DisposeAsync();
     }

@@ -25,20 +25,7 @@ internal sealed partial class SpaceLoader(string space, IJournal journal, HoldOp
     /// <summary>A machine as it was right after <paramref name="throughSequence"/>, and how many events were replayed.</summary>
     public async Task<(HoldMachine Machine, long Events)> ReplayAsync(long throughSequence, long firstSequence, CancellationToken cancellationToken)
     {
-        HoldMachine machine = new(options, hasher);
-        long at = 0;
-        await using (JournalSnapshot? snapshot = await journal.OpenSnapshotAsync(cancellationToken))
-        {
-            if (snapshot is not null && snapshot.Sequence <= throughSequence)
-            {
-                machine = HoldMachine.ReadSnapshot(snapshot.Content, options, hasher);
-                at = snapshot.Sequence;
-
-                // To the end, so that the stream checks its hash.
-                await snapshot.Content.CopyToAsync(Stream.Null, cancellationToken);
-            }
-        }
-
+        (HoldMachine machine, long at) = await ReadSnapshotAsync(throughSequence, firstSequence, cancellationToken);
         if (at + 1 < firstSequence)
         {
             throw new JournalCorruptException(at + 1, $"The journal of space {space} begins at {firstSequence}, and no snapshot reaches up to there.");
@@ -80,6 +67,61 @@ internal sealed partial class SpaceLoader(string space, IJournal journal, HoldOp
             : throw new JournalCorruptException(chain.LastSequence + 1, $"The journal of space {space} should reach {throughSequence} but ends at {chain.LastSequence}.");
     }
 
+    /// <summary>
+    /// The newest snapshot's machine, or an empty one where there is none. A damaged snapshot is no loss while every frame
+    /// is there: then all are replayed, which only takes longer. Once frames were trimmed it stops the space: an older
+    /// state is never taken silently. An operator who removes the damaged one starts from the one before, whose frames are kept.
+    /// </summary>
+    private async Task<(HoldMachine Machine, long At)> ReadSnapshotAsync(long throughSequence, long firstSequence, CancellationToken cancellationToken)
+    {
+        await using JournalSnapshot? snapshot = await OpenSnapshotAsync(firstSequence, cancellationToken);
+        if (snapshot is null || snapshot.Sequence > throughSequence)
+        {
+            return (new HoldMachine(options, hasher), 0);
+        }
+
+        try
+        {
+            HoldMachine machine = HoldMachine.ReadSnapshot(snapshot.Content, options, hasher);
+
+            // To the end, so that the stream checks its hash.
+            await snapshot.Content.CopyToAsync(Stream.Null, cancellationToken);
+            return (machine, snapshot.Sequence);
+        }
+        catch (Exception e) when (e is not (OperationCanceledException or JournalException or OutOfMemoryException))
+        {
+            AcceptDamage(snapshot.Sequence, firstSequence, e);
+            return (new HoldMachine(options, hasher), 0);
+        }
+    }
+
+    private async Task<JournalSnapshot?> OpenSnapshotAsync(long firstSequence, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await journal.OpenSnapshotAsync(cancellationToken);
+        }
+        catch (JournalCorruptException e)
+        {
+            AcceptDamage(e.Sequence, firstSequence, e);
+            return null;
+        }
+    }
+
+    private void AcceptDamage(long sequence, long firstSequence, Exception damage)
+    {
+        if (firstSequence > 1)
+        {
+            throw new JournalCorruptException(
+                sequence,
+                $"The snapshot of {sequence} of space {space} is damaged ({damage.Message}), and the journal's frames begin at {firstSequence}. " +
+                "Put it back from a backup; or remove it, and the space starts from the snapshot before it, whose frames are all kept.",
+                damage);
+        }
+
+        SnapshotDamaged(logger, space, sequence, damage.Message);
+    }
+
     private static void Evolve(HoldMachine machine, FrameView frame)
     {
         try
@@ -94,6 +136,9 @@ internal sealed partial class SpaceLoader(string space, IJournal journal, HoldOp
 
     [LoggerMessage(1, LogLevel.Warning, "Space {Space}: frame {Sequence} was torn and is dropped; it was never acknowledged.")]
     private static partial void TornRecordDropped(ILogger logger, string space, long sequence);
+
+    [LoggerMessage(3, LogLevel.Error, "Space {Space}: the snapshot of {Sequence} is damaged ({Reason}). All frames are there, so all are replayed; the next snapshot replaces it.")]
+    private static partial void SnapshotDamaged(ILogger logger, string space, long sequence, string reason);
 
     [LoggerMessage(2, LogLevel.Information, "Space {Space}: replaying frame {Sequence} of {Through}, {Events} events so far.")]
     private static partial void Replaying(ILogger logger, string space, long sequence, long through, long events);
