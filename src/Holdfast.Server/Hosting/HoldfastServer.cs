@@ -1,8 +1,5 @@
 using System.Net;
 using Holdfast.Engine;
-using Holdfast.Journal.Memory;
-using Holdfast.Journal.Postgres;
-using Holdfast.Journal.Sqlite;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -63,11 +60,11 @@ public static class HoldfastServer
         services.AddHoldfastSpaces(options =>
         {
             options.Space = options.Space with { QueueCapacity = settings.QueueCapacity };
-            options.JournalStore = settings.Journal switch
+            _ = settings.Journal switch
             {
-                JournalKind.Postgres => () => new PostgresJournalStore(settings.Connection!),
-                JournalKind.Memory => () => new MemoryJournalStore(),
-                _ => () => new SqliteJournalStore(Path.Combine(settings.Data, "holdfast.db")),
+                JournalKind.Postgres => options.UsePostgres(settings.Connection!),
+                JournalKind.Memory => options.UseMemory(),
+                _ => options.UseSqlite(Path.Combine(settings.Data, "holdfast.db")),
             };
         });
         services.AddSingleton(settings);
@@ -79,8 +76,16 @@ public static class HoldfastServer
         services.AddSingleton<SpaceOf>();
         services.AddSingleton<HoldCalls>();
         services.AddSingleton<ResourceCalls>();
+        services.AddSingleton<ListCalls>();
+        services.AddSingleton<BatchCalls>();
+        services.AddSingleton<EventCalls>();
         services.AddSingleton<SpaceCalls>();
         services.AddSingleton<Health>();
+        services.AddSingleton<PrometheusText>();
+        if (settings.Otlp is { } otlp)
+        {
+            Telemetry.Add(services, otlp);
+        }
     }
 
     private static void Pipeline(WebApplication app)
@@ -89,6 +94,7 @@ public static class HoldfastServer
         app.Use(app.Services.GetRequiredService<HoldCalls>().FrontDoor);
         app.UseRouting();
         app.UseMiddleware<HttpProblems>();
+        DocsPages.UsePage(app);
         app.UseMiddleware<AccessMiddleware>();
 
         foreach (string root in new[] { "/v1", "/v1/spaces/{space}" })
@@ -96,10 +102,15 @@ public static class HoldfastServer
             RouteGroupBuilder routes = app.MapGroup(root);
             app.Services.GetRequiredService<HoldCalls>().Map(routes);
             app.Services.GetRequiredService<ResourceCalls>().Map(routes);
+            app.Services.GetRequiredService<ListCalls>().Map(routes);
+            app.Services.GetRequiredService<BatchCalls>().Map(routes);
+            app.Services.GetRequiredService<EventCalls>().Map(routes);
         }
 
         app.Services.GetRequiredService<SpaceCalls>().Map(app);
         app.Services.GetRequiredService<Health>().Map(app);
+        app.Services.GetRequiredService<PrometheusText>().Map(app);
+        DocsPages.Map(app);
     }
 
     private static Uri Address(WebApplication server, int place) => new(Addresses(server).ElementAt(place));

@@ -9,9 +9,12 @@ namespace Holdfast.Server;
 /// Opens the spaces while the server already listens: a long replay is then seen as "alive, not ready" instead of as a
 /// dead port. A journal that can't be used ends the process; storage that isn't there yet is waited for.
 /// </summary>
-internal sealed partial class SpaceStarter(SpaceHost host, IHostApplicationLifetime lifetime, ILogger<SpaceStarter> logger) : BackgroundService
+internal sealed partial class SpaceStarter(SpaceHost host, ViewHost views, IHostApplicationLifetime lifetime, ILogger<SpaceStarter> logger) : BackgroundService
 {
     private static readonly TimeSpan RetryEvery = TimeSpan.FromSeconds(1);
+
+    // Asked for although it isn't used here: the views must exist, and so listen, before the first space opens.
+    private readonly ViewHost _views = views;
     private volatile bool _started;
 
     /// <summary>Whether every space has been replayed once.</summary>

@@ -21,6 +21,11 @@ internal sealed class AnswerWriter : IDisposable
     private static readonly JsonEncodedText Held = JsonEncodedText.Encode("held");
     private static readonly JsonEncodedText Consumed = JsonEncodedText.Encode("consumed");
     private static readonly JsonEncodedText Returned = JsonEncodedText.Encode("returned");
+    private static readonly JsonEncodedText OpensAt = JsonEncodedText.Encode("opensAt");
+    private static readonly JsonEncodedText ClosesAt = JsonEncodedText.Encode("closesAt");
+    private static readonly JsonEncodedText CreatedAt = JsonEncodedText.Encode("createdAt");
+    private static readonly JsonEncodedText FinishedAt = JsonEncodedText.Encode("finishedAt");
+    private static readonly JsonEncodedText Time = JsonEncodedText.Encode("time");
     private static readonly JsonEncodedText Status = JsonEncodedText.Encode("status");
     private static readonly JsonEncodedText[] States = [.. Enum.GetNames<HoldState>().Select(s => JsonEncodedText.Encode(s.ToLowerInvariant()))];
 
@@ -47,7 +52,7 @@ internal sealed class AnswerWriter : IDisposable
     }
 
     /// <summary>Bytes written so far.</summary>
-    public long Length => Json.BytesCommitted + Json.BytesPending;
+    public long Length => _buffer.WrittenCount + Json.BytesPending;
 
     /// <summary>Begins anew.</summary>
     public void Begin()
@@ -64,12 +69,22 @@ internal sealed class AnswerWriter : IDisposable
     }
 
     /// <summary>Ends a line of NDJSON; the next object begins on a new one.</summary>
-    public void EndLine()
+    public void EndLine() => Raw("\n"u8);
+
+    /// <summary>Bytes between two JSON values.</summary>
+    public void Raw(ReadOnlySpan<byte> bytes)
     {
         Json.Flush();
-        _buffer.GetSpan(1)[0] = (byte)'\n';
-        _buffer.Advance(1);
+        _buffer.Write(bytes);
         Json.Reset();
+    }
+
+    /// <summary>A number between two JSON values.</summary>
+    public void Raw(long number)
+    {
+        Span<byte> digits = stackalloc byte[20];
+        number.TryFormat(digits, out int length, default, System.Globalization.CultureInfo.InvariantCulture);
+        Raw(digits[..length]);
     }
 
     /// <summary>A hold that was just made, from what was asked: the kernel needs to build no view for it.</summary>
@@ -101,7 +116,9 @@ internal sealed class AnswerWriter : IDisposable
 
             if (first)
             {
-                WriteLine(body.LineResource(i), quantity, quantity, 0, 0);
+                Json.WriteStartObject();
+                Json.WriteString(ResourceName, body.LineResource(i));
+                WriteQuantities(quantity, quantity, 0, 0);
             }
         }
 
@@ -119,7 +136,11 @@ internal sealed class AnswerWriter : IDisposable
     }
 
     /// <summary>A resource as it stands.</summary>
-    public void Resource(ResourceView resource, int status = 0, IReadOnlyList<string>? holdsAtRisk = null)
+    /// <param name="resource">The resource.</param>
+    /// <param name="status">The status of a line of a batch; 0: not one.</param>
+    /// <param name="deficit">Units sold or held that are not there; 0: none, and nothing is said of it.</param>
+    /// <param name="holdsAtRisk">The newest holds that together hold the deficit; null: not known.</param>
+    public void Resource(ResourceView resource, int status = 0, long deficit = 0, IReadOnlyList<ListedHold>? holdsAtRisk = null)
     {
         Json.WriteStartObject();
         WriteStatus(status);
@@ -130,18 +151,49 @@ internal sealed class AnswerWriter : IDisposable
         Json.WriteNumber("supplied"u8, resource.Supplied);
         Json.WriteNumber("version"u8, resource.Version);
         WritePolicy(resource.Policy);
-        if (holdsAtRisk is not null)
+        if (deficit > 0)
         {
-            Json.WriteNumber("deficit"u8, -resource.Available);
-            Json.WriteStartArray("holdsAtRisk"u8);
-            foreach (string hold in holdsAtRisk)
+            Json.WriteNumber("deficit"u8, deficit);
+            if (holdsAtRisk is not null)
             {
-                Json.WriteStringValue(hold);
-            }
+                Json.WriteStartArray("holdsAtRisk"u8);
+                foreach (ListedHold hold in holdsAtRisk)
+                {
+                    Json.WriteStringValue(hold.Hold.Id);
+                }
 
-            Json.WriteEndArray();
+                Json.WriteEndArray();
+            }
         }
 
+        Json.WriteEndObject();
+    }
+
+    /// <summary>A hold in a list.</summary>
+    public void ListedHold(ListedHold listed)
+    {
+        Json.WriteStartObject();
+        HoldMembers(listed.Hold);
+        WriteInstant(CreatedAt, listed.Hold.CreatedAtMs);
+        WriteInstant(FinishedAt, listed.FinishedAtMs ?? 0);
+        Json.WriteNumber("sequence"u8, listed.Sequence);
+        Json.WriteEndObject();
+    }
+
+    /// <summary>A change of a resource's buckets.</summary>
+    public void Movement(Movement movement)
+    {
+        Json.WriteStartObject();
+        Json.WriteNumber("sequence"u8, movement.Sequence);
+        Json.WriteNumber("ordinal"u8, movement.Ordinal);
+        WriteInstant(Time, movement.TimeMs);
+        Json.WriteString("kind"u8, EventTexts.Of(movement.Kind));
+        Json.WriteString("hold"u8, movement.Hold);
+        Json.WriteNumber("available"u8, movement.Available);
+        Json.WriteNumber(Held, movement.Held);
+        Json.WriteNumber(Consumed, movement.Consumed);
+        Json.WriteString("reason"u8, movement.Reason);
+        Json.WriteString("reference"u8, movement.Reference);
         Json.WriteEndObject();
     }
 
@@ -207,18 +259,9 @@ internal sealed class AnswerWriter : IDisposable
             Json.WriteStartObject();
             Json.WriteString(ResourceName, line.Resource);
             WriteQuantities(line.Quantity, line.Held, line.Consumed, line.Returned);
-            Json.WriteEndObject();
         }
 
         Json.WriteEndArray();
-    }
-
-    private void WriteLine(ReadOnlySpan<byte> resource, long quantity, long held, long consumed, long returned)
-    {
-        Json.WriteStartObject();
-        Json.WriteString(ResourceName, resource);
-        WriteQuantities(quantity, held, consumed, returned);
-        Json.WriteEndObject();
     }
 
     private void WriteQuantities(long quantity, long held, long consumed, long returned)
@@ -227,6 +270,7 @@ internal sealed class AnswerWriter : IDisposable
         Json.WriteNumber(Held, held);
         Json.WriteNumber(Consumed, consumed);
         Json.WriteNumber(Returned, returned);
+        Json.WriteEndObject();
     }
 
     private void WriteOwner(ReadOnlySpan<byte> owner)
@@ -261,9 +305,6 @@ internal sealed class AnswerWriter : IDisposable
         Json.WriteBoolean("disabled"u8, policy.Disabled);
         Json.WriteNumber("safetyStock"u8, policy.SafetyStock);
     }
-
-    private static readonly JsonEncodedText OpensAt = JsonEncodedText.Encode("opensAt");
-    private static readonly JsonEncodedText ClosesAt = JsonEncodedText.Encode("closesAt");
 
     private void WriteNullable(ReadOnlySpan<byte> name, long? value)
     {

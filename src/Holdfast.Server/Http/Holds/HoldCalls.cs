@@ -83,6 +83,18 @@ internal sealed class HoldCalls(SpaceOf spaces, CallPool calls, Access access)
         body.AddLines(command);
     }
 
+    /// <summary>Fills a confirm from a body that was read.</summary>
+    public static void Fill(ConfirmHold command, ReadOnlySpan<byte> id, BodyReader body)
+    {
+        command.Reset(id, body.Flag(Fields.KeepRemainder));
+        body.AddLines(command);
+        if (body.Has(Fields.Lines) && body.LineCount == 0)
+        {
+            // Nobody who sends an empty list means "everything".
+            command.Fail("lines is empty: leave it out to confirm everything");
+        }
+    }
+
     /// <summary>A repeat tells how the hold stands by now: part of it may be confirmed already.</summary>
     private static async Task RepeatAsync(HttpContext context, Call call, Space space)
     {
@@ -98,14 +110,7 @@ internal sealed class HoldCalls(SpaceOf spaces, CallPool calls, Access access)
 
     private Task ConfirmAsync(HttpContext context) => OnHoldAsync(context, Fields.Lines | Fields.KeepRemainder, static (call, id) =>
     {
-        call.Confirm.Command.Reset(id, call.Body.Flag(Fields.KeepRemainder));
-        call.Body.AddLines(call.Confirm.Command);
-        if (call.Body.Has(Fields.Lines) && call.Body.LineCount == 0)
-        {
-            // Nobody who sends an empty list means "everything".
-            call.Confirm.Command.Fail("lines is empty: leave it out to confirm everything");
-        }
-
+        Fill(call.Confirm.Command, id, call.Body);
         return call.Confirm.Request;
     });
 

@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
@@ -63,7 +64,8 @@ internal sealed partial class HttpProblems(RequestDelegate next, CallPool calls,
     };
 
     private static bool Ended(HttpContext context, Exception e) =>
-        e is OperationCanceledException or IOException && context.RequestAborted.IsCancellationRequested;
+        e is ConnectionResetException or ConnectionAbortedException
+        || (e is OperationCanceledException or IOException && context.RequestAborted.IsCancellationRequested);
 
     [LoggerMessage(100, LogLevel.Error, "{Method} {Path} failed.")]
     private static partial void Failed(ILogger logger, string method, string path, Exception exception);

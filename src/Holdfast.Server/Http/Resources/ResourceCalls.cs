@@ -7,8 +7,10 @@ using Microsoft.AspNetCore.Routing;
 namespace Holdfast.Server;
 
 /// <summary>The calls on resources.</summary>
-internal sealed class ResourceCalls(SpaceOf spaces, CallPool calls)
+internal sealed class ResourceCalls(SpaceOf spaces, ViewHost views, CallPool calls)
 {
+    private static readonly TimeSpan CatchUpMax = TimeSpan.FromSeconds(2);
+
     /// <summary>The fields of an adjustment.</summary>
     public const Fields AdjustFields = Fields.Id | Fields.Delta | Fields.Set | Fields.ExpectedVersion | Fields.Reason | Fields.Force;
 
@@ -120,8 +122,10 @@ internal sealed class ResourceCalls(SpaceOf spaces, CallPool calls)
             }
 
             var resource = (ResourceView)answer.Detail!;
+            long deficit = fields == AdjustFields && call.Body.Flag(Fields.Force) ? -resource.Available : 0;
+            HoldsAtRisk? atRisk = deficit > 0 ? await AtRiskAsync(space, resource.Id, deficit) : null;
             call.Out.Begin();
-            call.Out.Resource(resource);
+            call.Out.Resource(resource, 0, deficit, atRisk?.Holds);
             if (status(answer) is var code && code == StatusCodes.Status201Created)
             {
                 context.Response.Headers.Location = context.Request.Path.ToUriComponent();
@@ -132,6 +136,25 @@ internal sealed class ResourceCalls(SpaceOf spaces, CallPool calls)
         finally
         {
             calls.Return(call);
+        }
+    }
+
+    /// <summary>Whom a deficit hits (E42); null when the views can't tell now (GET /v1/holds?resource= will).</summary>
+    private async Task<HoldsAtRisk?> AtRiskAsync(Space space, string resource, long deficit)
+    {
+        if (views.For(space) is not { } of)
+        {
+            return null;
+        }
+
+        try
+        {
+            // Without what was held a moment ago the list would name the wrong ones.
+            return await of.CatchUpAsync(CatchUpMax) ? await of.HoldsAtRiskAsync(resource, deficit) : null;
+        }
+        catch (ViewsUnavailableException)
+        {
+            return null;
         }
     }
 
