@@ -1,1 +1,30 @@
-Console.WriteLine("holdfast");
+using System.CommandLine;
+using System.CommandLine.Help;
+using Holdfast.Cli;
+using Holdfast.Cli.Bench;
+using Holdfast.Cli.Demo;
+using Holdfast.Cli.Serve;
+using Holdfast.Cli.Verify;
+
+var root = new RootCommand("Holdfast holds scarce things (stock, coupons, points, money) without ever overselling. Without a command it serves.")
+{
+    ServeCommand.Create(),
+    DemoCommand.Create(),
+    BenchCommand.Create(),
+    VerifyCommand.Create(),
+};
+
+ParseResult parsed = root.Parse(args is [] ? ["serve"] : args);
+if (parsed.Errors.Count > 0 && parsed.Action is not HelpAction)
+{
+    foreach (string error in parsed.Errors.Select(e => e.Message).Distinct(StringComparer.Ordinal))
+    {
+        Print.Error(error);
+    }
+
+    Print.Note("holdfast --help tells what there is.");
+    return ExitCode.BadArguments;
+}
+
+// Signals are each command's own matter: a server drains, and the parser's two seconds would cut that off.
+return await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });

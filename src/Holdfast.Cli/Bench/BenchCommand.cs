@@ -1,0 +1,89 @@
+using System.CommandLine;
+using Holdfast.Journal;
+using Holdfast.Server;
+
+namespace Holdfast.Cli.Bench;
+
+/// <summary><c>holdfast bench</c>: the loop in this process, with everything on.</summary>
+internal static class BenchCommand
+{
+    // Every caller has one request underway, and the queue takes 65,536.
+    private const int CallersMax = 60_000;
+
+    public static Command Create()
+    {
+        var journal = new Option<string>("--journal") { Description = "Where holds are written.", DefaultValueFactory = _ => "sqlite" };
+        journal.AcceptOnlyFromAmong("sqlite", "postgres", "memory");
+        var connection = new Option<string?>("--connection") { Description = "Npgsql connection string; the database must be the bench's own.", HelpName = "STRING" };
+        var callers = Whole("--callers", "Concurrent callers, each with one request underway.", 1024, 1, CallersMax);
+        var count = Whole("--count", "Holds of a round.", 2_000_000, 1, 50_000_000);
+        var resources = Whole("--resources", "Resources that the holds go round.", 1, 1, 100_000);
+        var live = Whole("--live", "Grow to N live holds instead: rates on the way, longest pause, bytes a hold.", 0, 0, 100_000_000);
+        var data = new Option<string?>("--data") { Description = "Folder for the bench's own folder (default: the system's temporary one).", HelpName = "DIR" };
+        var latency = new Option<bool>("--latency") { Description = "Also measure latency open-loop at half of the rate." };
+        var replay = new Option<bool>("--replay") { Description = "Also measure reading the journal again." };
+        var views = new Option<bool>("--no-views") { Description = "Leave the views out." };
+        var command = new Command("bench", "Measure the loop in this process: string ids, owners, limits, deadlines, hash chain and views, as in production.")
+        {
+            journal, connection, callers, count, resources, live, data, latency, replay, views,
+        };
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(journal) == "postgres" && string.IsNullOrWhiteSpace(result.GetValue(connection)))
+            {
+                result.AddError("--journal postgres needs --connection \"Host=...;Username=...;Database=...\".");
+            }
+
+            if (result.GetValue(journal) == "memory" && result.GetValue(replay))
+            {
+                result.AddError("--replay needs a journal that survives: sqlite or postgres.");
+            }
+        });
+        command.SetAction((parsed, _) => RunAsync(new BenchSettings
+        {
+            Journal = Enum.Parse<JournalKind>(parsed.GetValue(journal)!, ignoreCase: true),
+            Connection = parsed.GetValue(connection),
+            Callers = parsed.GetValue(callers),
+            Count = parsed.GetValue(count),
+            Resources = parsed.GetValue(resources),
+            Data = parsed.GetValue(data),
+            Live = parsed.GetValue(live),
+            Latency = parsed.GetValue(latency),
+            Replay = parsed.GetValue(replay),
+            Views = !parsed.GetValue(views),
+        }));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(BenchSettings settings)
+    {
+        Print.Value("journal", settings.Journal.ToString().ToLowerInvariant());
+        Print.Value("callers", settings.Callers);
+        Print.Value("resources", settings.Resources);
+        Print.Value("processor cores", Environment.ProcessorCount);
+        try
+        {
+            return settings.Live > 0
+                ? await new LiveBench(settings).RunAsync()
+                : await new RoundsBench(settings).RunAsync();
+        }
+        catch (Exception e) when (e is BenchException or JournalException or IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            Print.Error(e.Message);
+            return e is BenchException or JournalException ? ExitCode.Bad : ExitCode.BadArguments;
+        }
+    }
+
+    private static Option<int> Whole(string name, string description, int otherwise, int least, int most)
+    {
+        var option = new Option<int>(name) { Description = description, HelpName = "N", DefaultValueFactory = _ => otherwise };
+        option.Validators.Add(result =>
+        {
+            if (result.Errors.Any() || result.GetValueOrDefault<int>() is var value && (value < least || value > most))
+            {
+                result.AddError($"{name} must be a whole number from {least} to {most}.");
+            }
+        });
+        return option;
+    }
+}

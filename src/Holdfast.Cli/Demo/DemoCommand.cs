@@ -1,0 +1,85 @@
+using System.CommandLine;
+using System.Runtime.InteropServices;
+
+namespace Holdfast.Cli.Demo;
+
+/// <summary><c>holdfast demo</c>: a flash sale that can't oversell, on a server that is killed in the middle.</summary>
+internal static class DemoCommand
+{
+    public static Command Create()
+    {
+        var defaults = new DemoSettings();
+        var buyers = Whole("--buyers", "Shoppers.", defaults.Buyers, 10_000_000);
+        var units = Whole("--units", "Units on sale.", defaults.Units, 10_000_000);
+        var perOwner = Whole("--per-owner", "Units that one shopper may have.", defaults.PerOwner, 1000);
+        var connections = Whole("--connections", "RESP connections.", defaults.Connections, 64);
+        var kills = Whole("--kills", "How often the server is killed (SIGKILL) in the rush.", defaults.Kills, 100);
+        var seed = new Option<int>("--seed") { Description = "Steers what the shoppers do and when the server is killed.", HelpName = "N", DefaultValueFactory = _ => defaults.Seed };
+        var command = new Command("demo", "A flash sale against a real server over its real sockets: doubled requests, abandoned carts, SIGKILL in the middle; then an audit.")
+        {
+            buyers, units, perOwner, connections, kills, seed,
+        };
+        command.SetAction((parsed, _) => RunAsync(defaults with
+        {
+            Buyers = parsed.GetValue(buyers),
+            Units = parsed.GetValue(units),
+            PerOwner = parsed.GetValue(perOwner),
+            Connections = parsed.GetValue(connections),
+            Kills = parsed.GetValue(kills),
+            Seed = parsed.GetValue(seed),
+        }));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(DemoSettings settings)
+    {
+        string data = Directory.CreateTempSubdirectory("holdfast-demo-").FullName;
+        using var cancel = new CancellationTokenSource();
+        using PosixSignalRegistration interrupt = OnSignal(PosixSignal.SIGINT, cancel);
+        using PosixSignalRegistration terminate = OnSignal(PosixSignal.SIGTERM, cancel);
+        try
+        {
+            Print.Line($"{settings.Buyers} shoppers, {settings.Units} units, at most {settings.PerOwner} each; the server will be killed {settings.Kills} time(s). Data in {data}, removed at the end.");
+            var sale = new FlashSale(settings, data);
+            SaleResult result = await SaleProgress.ShowAsync(settings, sale.Board, Task.Run(() => sale.RunAsync(cancel.Token)));
+            SaleReport.Print(result);
+            return result.IsGood ? ExitCode.Good : ExitCode.Bad;
+        }
+        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+        {
+            Print.Error("stopped before the end");
+            return ExitCode.Bad;
+        }
+        catch (Exception e) when (e is InvalidOperationException or Client.HoldfastException or IOException)
+        {
+            Print.Error(e.Message);
+            return ExitCode.Bad;
+        }
+        finally
+        {
+            Directory.Delete(data, recursive: true);
+        }
+    }
+
+    private static PosixSignalRegistration OnSignal(PosixSignal signal, CancellationTokenSource cancel) =>
+        PosixSignalRegistration.Create(signal, context =>
+        {
+            // Not at once: the server must be ended and the folder removed.
+            context.Cancel = true;
+            cancel.Cancel();
+        });
+
+    private static Option<int> Whole(string name, string description, int otherwise, int most)
+    {
+        var option = new Option<int>(name) { Description = description, HelpName = "N", DefaultValueFactory = _ => otherwise };
+        option.Validators.Add(result =>
+        {
+            int least = name == "--kills" ? 0 : 1;
+            if (result.Errors.Any() || result.GetValueOrDefault<int>() is var value && (value < least || value > most))
+            {
+                result.AddError($"{name} must be a whole number from {least} to {most}.");
+            }
+        });
+        return option;
+    }
+}

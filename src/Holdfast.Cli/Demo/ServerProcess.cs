@@ -1,0 +1,185 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+
+namespace Holdfast.Cli.Demo;
+
+/// <summary>A real server in a process of its own, on a folder and two ports that stay the same over restarts.</summary>
+internal sealed class ServerProcess : IAsyncDisposable
+{
+    private const int LogLinesMax = 100;
+    private const int SignalTerm = 15;
+    private static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(30);
+    private static readonly HttpClient Http = new() { Timeout = TimeSpan.FromSeconds(5) };
+
+    private readonly ConcurrentQueue<string> _log = new();
+    private Process? _process;
+
+    public ServerProcess(string data, int httpPort, int respPort)
+    {
+        Data = data;
+        HttpAddress = new Uri($"http://127.0.0.1:{httpPort}");
+        RespAddress = $"127.0.0.1:{respPort}";
+    }
+
+    public string Data { get; }
+
+    public Uri HttpAddress { get; }
+
+    public string RespAddress { get; }
+
+    /// <summary>The process's id; null while there is none.</summary>
+    public int? Id => _process is { HasExited: false } process ? process.Id : null;
+
+    /// <summary>What it printed last.</summary>
+    public string Log => string.Join(Environment.NewLine, _log);
+
+    /// <summary>
+    /// A port that nothing listens on. Below the system's range for outgoing connections: otherwise a client that connects
+    /// again while the server is down could be given the very port, and take the server's place.
+    /// </summary>
+    public static int FreePort()
+    {
+        while (true)
+        {
+            int port = Random.Shared.Next(12_000, 32_000);
+            try
+            {
+                using var probe = new TcpListener(IPAddress.Loopback, port);
+                probe.Start();
+                return port;
+            }
+            catch (SocketException)
+            {
+                // Taken; another.
+            }
+        }
+    }
+
+    /// <summary>Starts it, without waiting.</summary>
+    public void Start()
+    {
+        (string program, string[] before) = Self();
+        var start = new ProcessStartInfo(program, [.. before, "serve", "--data", Data, "--http", HttpAddress.Authority, "--resp", RespAddress])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false,
+        };
+        _process = Process.Start(start)!;
+
+        // Drained for as long as it runs: a full pipe would stop the server.
+        _process.OutputDataReceived += (_, line) => Keep(line.Data);
+        _process.ErrorDataReceived += (_, line) => Keep(line.Data);
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+    }
+
+    /// <summary>Waits until it serves.</summary>
+    /// <exception cref="InvalidOperationException">It ended, or didn't serve within a minute.</exception>
+    public async Task WaitReadyAsync(CancellationToken cancellationToken = default)
+    {
+        var waited = Stopwatch.StartNew();
+        while (!await IsReadyAsync(cancellationToken))
+        {
+            if (_process!.HasExited || waited.Elapsed > StartTimeout)
+            {
+                throw new InvalidOperationException($"The server didn't become ready:{Environment.NewLine}{Log}");
+            }
+
+            await Task.Delay(20, cancellationToken);
+        }
+    }
+
+    /// <summary>Ends it at once, as a power cut would: SIGKILL.</summary>
+    public async Task KillAsync()
+    {
+        if (_process is { } process)
+        {
+            process.Kill();
+            await process.WaitForExitAsync();
+            process.Dispose();
+            _process = null;
+        }
+    }
+
+    /// <summary>Asks it to drain and end: SIGTERM.</summary>
+    /// <returns>Its exit code.</returns>
+    public async Task<int> StopAsync()
+    {
+        Process process = _process ?? throw new InvalidOperationException("The server isn't running.");
+        if (OperatingSystem.IsWindows())
+        {
+            process.Kill();
+        }
+        else
+        {
+            _ = Signal(process.Id, SignalTerm);
+        }
+
+        using var timeout = new CancellationTokenSource(StopTimeout);
+        await process.WaitForExitAsync(timeout.Token);
+        int code = process.ExitCode;
+        process.Dispose();
+        _process = null;
+        return code;
+    }
+
+    /// <summary>Waits until it ends by itself.</summary>
+    /// <returns>Its exit code.</returns>
+    public async Task<int> WaitForExitAsync(CancellationToken cancellationToken)
+    {
+        await _process!.WaitForExitAsync(cancellationToken);
+        return _process.ExitCode;
+    }
+
+    public async ValueTask DisposeAsync() => await KillAsync();
+
+    private async Task<bool> IsReadyAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            using HttpResponseMessage answer = await Http.GetAsync(new Uri(HttpAddress, "/health/ready"), cancellationToken);
+            return answer.IsSuccessStatusCode;
+        }
+        catch (Exception e) when (e is HttpRequestException || (e is TaskCanceledException && !cancellationToken.IsCancellationRequested))
+        {
+            return false;
+        }
+    }
+
+    private void Keep(string? line)
+    {
+        if (line is null)
+        {
+            return;
+        }
+
+        _log.Enqueue(line);
+        while (_log.Count > LogLinesMax)
+        {
+            _log.TryDequeue(out _);
+        }
+    }
+
+    /// <summary>This very program: its own executable, or the runtime with this program's library.</summary>
+    private static (string Program, string[] Before) Self()
+    {
+        string folder = AppContext.BaseDirectory;
+        string own = Path.Join(folder, "holdfast" + (OperatingSystem.IsWindows() ? ".exe" : ""));
+        if (File.Exists(own))
+        {
+            return (own, []);
+        }
+
+        string runtime = Environment.ProcessPath is { } path && Path.GetFileNameWithoutExtension(path) == "dotnet" ? path : "dotnet";
+        return (runtime, [Path.Join(folder, "holdfast.dll")]);
+    }
+
+    [DllImport("libc", EntryPoint = "kill", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int Signal(int id, int signal);
+}

@@ -1,0 +1,152 @@
+using System.CommandLine;
+using System.Net;
+using System.Net.Sockets;
+using Holdfast.Server;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.Hosting;
+using Npgsql;
+
+namespace Holdfast.Cli.Serve;
+
+/// <summary><c>holdfast serve</c>: the server, until Ctrl-C or SIGTERM.</summary>
+internal static class ServeCommand
+{
+    public static Command Create()
+    {
+        // No defaults here: what the command line doesn't say, holdfast.json and the environment may.
+        var data = new Option<string?>("--data") { Description = "Folder of the journal's and the views' files (default ./data).", HelpName = "DIR" };
+        var http = new Option<string?>("--http") { Description = "Where HTTP listens (default 127.0.0.1:7070; port 0: any free one).", HelpName = "HOST:PORT" };
+        var resp = new Option<string?>("--resp") { Description = "Where RESP listens (default 127.0.0.1:6380), or 'off'.", HelpName = "HOST:PORT" };
+        var journal = new Option<string?>("--journal") { Description = "sqlite (default), postgres, or memory (nothing survives the process).", HelpName = "KIND" };
+        var connection = new Option<string?>("--connection") { Description = "Npgsql connection string of the PostgreSQL journal.", HelpName = "STRING" };
+        var command = new Command(
+            "serve",
+            "Take holds over HTTP and RESP. The same settings are read from holdfast.json in the working folder and from the environment (HOLDFAST_HTTP=...).")
+        {
+            data, http, resp, journal, connection,
+        };
+        command.SetAction((parsed, _) => RunAsync(
+        [
+            new("data", parsed.GetValue(data)),
+            new("http", parsed.GetValue(http)),
+            new("resp", parsed.GetValue(resp)),
+            new("journal", parsed.GetValue(journal)),
+            new("connection", parsed.GetValue(connection)),
+        ]));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(KeyValuePair<string, string?>[] said)
+    {
+        ServerSettings settings;
+        try
+        {
+            settings = ServerSettings.Load(said);
+            CheckStorage(settings);
+            CheckAddresses(settings);
+        }
+        catch (SettingsException e)
+        {
+            Print.Error(e.Message);
+            return ExitCode.BadArguments;
+        }
+
+        await using WebApplication server = HoldfastServer.Create(settings);
+        try
+        {
+            await server.StartAsync();
+        }
+        catch (Exception e) when (e is IOException or SocketException)
+        {
+            // Somebody took the address since it was checked.
+            Print.Error("can't listen: " + e.Message);
+            return ExitCode.BadArguments;
+        }
+
+        Welcome(server, settings);
+        await server.WaitForShutdownAsync();
+        if (HoldfastServer.Failure(server) is { } failure)
+        {
+            Print.Error(failure.Message);
+            return ExitCode.Bad;
+        }
+
+        return ExitCode.Good;
+    }
+
+    private static void CheckStorage(ServerSettings settings)
+    {
+        try
+        {
+            if (settings.Journal == JournalKind.Postgres)
+            {
+                _ = new NpgsqlConnectionStringBuilder(settings.Connection);
+            }
+            else if (settings.Journal == JournalKind.Sqlite)
+            {
+                // Tried, not asked: what the file system allows shows only when something is written.
+                Directory.CreateDirectory(settings.Data);
+                string probe = Path.Join(settings.Data, ".writable-" + Environment.ProcessId);
+                File.WriteAllBytes(probe, []);
+                File.Delete(probe);
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new SettingsException($"data is '{settings.Data}', and files can't be written there: {e.Message}", e);
+        }
+        catch (Exception e) when (e is ArgumentException or FormatException)
+        {
+            throw new SettingsException($"connection is not a connection string ({e.Message}): it must be like Host=localhost;Username=holdfast;Database=holdfast.", e);
+        }
+    }
+
+    /// <summary>Before the host is built: what it says of a taken port is a page of stack trace.</summary>
+    private static void CheckAddresses(ServerSettings settings)
+    {
+        foreach ((string option, IPEndPoint? endpoint) in new[] { ("--http", settings.Http), ("--resp", settings.Resp) })
+        {
+            if (endpoint is null)
+            {
+                continue;
+            }
+
+            using var probe = new Socket(endpoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+            try
+            {
+                probe.Bind(endpoint);
+            }
+            catch (SocketException e)
+            {
+                string why = e.SocketErrorCode == SocketError.AddressAlreadyInUse
+                    ? "another program (another Holdfast?) listens there already"
+                    : e.Message;
+                throw new SettingsException($"can't listen on {endpoint}: {why}. Choose another address with {option} HOST:PORT.", e);
+            }
+        }
+    }
+
+    private static void Welcome(WebApplication server, ServerSettings settings)
+    {
+        string http = HoldfastServer.HttpAddress(server).ToString().TrimEnd('/');
+        string place = settings.Journal switch
+        {
+            JournalKind.Postgres => "PostgreSQL",
+            JournalKind.Memory => "memory (nothing survives this process)",
+            _ => Path.GetFullPath(settings.Data),
+        };
+        string key = settings.ApiKeys.Count > 0 ? " -H 'Authorization: Bearer KEY'" : "";
+        Print.Line($"Holdfast serves from {place}");
+        Print.Line($"  HTTP  {http}   ({http}/docs to browse)");
+        if (HoldfastServer.RespEndpoint(server) is { } resp)
+        {
+            Print.Line($"  RESP  {resp}   (redis-cli -p {resp.Port})");
+        }
+
+        Print.Line("Try it:");
+        Print.Line($"  curl{key} -X PUT {http}/v1/resources/sku-1 -H 'Content-Type: application/json' -d '{{\"limitPerOwner\":2}}'");
+        Print.Line($"  curl{key} {http}/v1/resources/sku-1/adjustments -H 'Content-Type: application/json' -d '{{\"id\":\"a1\",\"delta\":100,\"reason\":\"first delivery\"}}'");
+        Print.Line($"  curl{key} {http}/v1/holds -H 'Content-Type: application/json' -d '{{\"id\":\"h1\",\"owner\":\"ann\",\"lines\":[{{\"resource\":\"sku-1\",\"quantity\":1}}]}}'");
+        Print.Line("Ctrl-C stops it.");
+    }
+}
