@@ -30,7 +30,7 @@ internal sealed partial class Projector : IAsyncDisposable
     private readonly CancellationTokenSource _stopping = new();
     private readonly ViewChunk _chunk = new();
     private TaskCompletionSource _wake = NewWake();
-    private int _chunkEvents = 4_096;
+    private int _chunkEvents = 1_024;
     private Task _running = Task.CompletedTask;
 
     public Projector(Space space, IViewStore store, ViewProgress progress, TimeProvider time, ILogger logger)
@@ -169,7 +169,10 @@ internal sealed partial class Projector : IAsyncDisposable
             return position;
         }
 
-        var chain = new ChainVerifier(position.Sequence + 1, position.Hash.IsEmpty ? null : position.Hash);
+        // Not "? null :": a null array would become an empty hash, and a known one at that.
+        ChainVerifier chain = position.Hash.IsEmpty
+            ? new ChainVerifier(position.Sequence + 1)
+            : new ChainVerifier(position.Sequence + 1, position.Hash);
         _chunk.Begin(position.Sequence);
         await foreach (ReadOnlyMemory<byte> bytes in _space.Journal.ReadAsync(position.Sequence + 1, cancellationToken))
         {

@@ -39,7 +39,7 @@ internal sealed partial class SpaceLoader(string space, IJournal journal, HoldOp
 
         // The frame that the snapshot was taken after is read again where it still exists: the chain must hang on it.
         long from = Math.Max(Math.Max(at, 1), firstSequence);
-        var chain = new ChainVerifier(from, from == 1 ? new byte[Frame.FooterSize] : null);
+        var chain = new ChainVerifier(from);
         long progressAt = time.GetTimestamp();
         await foreach (ReadOnlyMemory<byte> bytes in journal.ReadAsync(from, cancellationToken))
         {
