@@ -37,8 +37,9 @@ internal sealed class JournalPipeline
         _wake = wake;
         _previousHash = tail.Hash.ToArray();
 
-        // One that the loop fills, one handed over, and those in flight.
-        int batches = journal.MaxInFlight + 2;
+        // Those in flight, and one that the loop fills meanwhile. One more would only make batches smaller, and each costs
+        // an append: what arrives while all are underway gathers in the queue.
+        int batches = journal.MaxInFlight + 1;
         for (int i = 0; i < batches; i++)
         {
             _pool.Push(new Batch());

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace Holdfast.Kernel.Memory;
 
@@ -29,10 +30,11 @@ internal sealed class ChunkedList<T>
     /// <summary>One past the highest index ever used.</summary>
     public int End => _next;
 
+    /// <summary>A slot. Within a chunk no bounds are checked: reading the chunk's length would be a second cache miss.</summary>
     public ref T this[int index]
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => ref _chunks[index >> Shift][index & Mask];
+        get => ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(_chunks[index >> Shift]), index & Mask);
     }
 
     public int Add()

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
 
 namespace Holdfast.Kernel.Memory;
@@ -9,42 +10,55 @@ namespace Holdfast.Kernel.Memory;
 /// dictionary does when it doubles. The caller settles equal hashes by comparing names.
 /// </summary>
 /// <remarks>
-/// An entry keeps 32 bits of the hash: the upper ones choose the segment, the lower ten the place in it.
+/// An entry keeps 32 bits of the hash: the upper ones choose the segment, the lower ten the place in it. A search in a
+/// large table is one miss in main memory, the entry itself: what leads there (directory, counts) is small and stays in
+/// the cache. That is also why entries are reached without the array's own bounds check, whose length is one miss more.
 /// </remarks>
 internal sealed class NameIndex
 {
     private const int SegmentSize = 1024;
     private const int SegmentMask = SegmentSize - 1;
     private const int SplitAt = SegmentSize * 7 / 8;
+    private const int SegmentsPerBlockShift = 3;
+    private const int SegmentsPerBlock = 1 << SegmentsPerBlockShift;
     private const int MaxDepth = 22;
 
-    private Segment[] _directory = [new Segment(0)];
+    private int[] _directory = [0];
     private int _depth;
+
+    // By segment: the memory (blocks of several), entries in use, and how many bits of the hash it stands for.
+    private Entry[][] _blocks = [];
+    private ushort[] _counts = [];
+    private byte[] _depths = [];
+    private int _segments;
+
+    public NameIndex() => NewSegment(0);
 
     public int Count { get; private set; }
 
     public void Add(ulong hash, int slot)
     {
         uint tag = (uint)(hash >> 32);
-        Segment segment = Locate(tag);
-        while (segment.Count >= SplitAt)
+        int segment = Locate(tag);
+        while (_counts[segment] >= SplitAt)
         {
             Split(segment, tag);
             segment = Locate(tag);
         }
 
-        segment.Insert(tag, slot);
+        Insert(segment, new Entry { Tag = tag, Slot = slot + 1 });
         Count++;
     }
 
     public void Remove(ulong hash, int slot)
     {
         uint tag = (uint)(hash >> 32);
-        Segment segment = Locate(tag);
+        int segment = Locate(tag);
+        ref Entry entries = ref Entries(segment);
         int at = (int)(tag & SegmentMask);
-        while (segment.Entries[at].Slot != slot + 1)
+        while (Unsafe.Add(ref entries, at).Slot != slot + 1)
         {
-            if (segment.Entries[at].Slot == 0)
+            if (Unsafe.Add(ref entries, at).Slot == 0)
             {
                 throw new InvalidOperationException("The index has no such entry: its owner removed it twice.");
             }
@@ -52,7 +66,8 @@ internal sealed class NameIndex
             at = (at + 1) & SegmentMask;
         }
 
-        segment.RemoveAt(at);
+        RemoveAt(ref entries, at);
+        _counts[segment]--;
         Count--;
     }
 
@@ -61,34 +76,74 @@ internal sealed class NameIndex
     public Probe Find(ulong hash)
     {
         uint tag = (uint)(hash >> 32);
-        return new Probe(Locate(tag).Entries, tag);
+        return new Probe(ref Entries(Locate(tag)), tag);
     }
 
     /// <summary>Asks the processor to fetch where a search will begin. Changes nothing.</summary>
     public unsafe void Prefetch(ulong hash)
     {
         uint tag = (uint)(hash >> 32);
-        ref Entry entry = ref Locate(tag).Entries[(int)(tag & SegmentMask)];
         if (Sse.IsSupported)
         {
-            // A collection may move the array meanwhile; fetching a stale address is harmless.
-            Sse.Prefetch0(Unsafe.AsPointer(ref entry));
+            Sse.Prefetch0(Unsafe.AsPointer(ref Unsafe.Add(ref Entries(Locate(tag)), (int)(tag & SegmentMask))));
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private Segment Locate(uint tag) => _directory[(int)((ulong)tag >> (32 - _depth))];
+    private int Locate(uint tag) => _directory[(int)((ulong)tag >> (32 - _depth))];
 
-    private void Split(Segment old, uint tag)
+    /// <summary>The first entry of a segment; all indices used from here are masked to the segment's size.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private ref Entry Entries(int segment) => ref Unsafe.Add(
+        ref MemoryMarshal.GetArrayDataReference(_blocks[segment >> SegmentsPerBlockShift]),
+        (segment & (SegmentsPerBlock - 1)) * SegmentSize);
+
+    private int NewSegment(int depth)
     {
-        if (old.Depth == MaxDepth)
+        int segment = _segments++;
+        if (segment == _depths.Length)
         {
-            throw new InvalidOperationException("The name index is full: a space holds at most about a billion names.");
+            int larger = Math.Max(SegmentsPerBlock, 2 * segment);
+            Array.Resize(ref _depths, larger);
+            Array.Resize(ref _counts, larger);
+            Array.Resize(ref _blocks, larger >> SegmentsPerBlockShift);
         }
 
-        if (old.Depth == _depth)
+        if ((segment & (SegmentsPerBlock - 1)) == 0)
         {
-            var wider = new Segment[_directory.Length * 2];
+            // Pinned: the collector neither moves nor copies it.
+            _blocks[segment >> SegmentsPerBlockShift] = GC.AllocateArray<Entry>(SegmentsPerBlock * SegmentSize, pinned: true);
+        }
+
+        _depths[segment] = (byte)depth;
+        return segment;
+    }
+
+    private void Insert(int segment, Entry entry)
+    {
+        ref Entry entries = ref Entries(segment);
+        int at = (int)(entry.Tag & SegmentMask);
+        while (Unsafe.Add(ref entries, at).Slot != 0)
+        {
+            at = (at + 1) & SegmentMask;
+        }
+
+        Unsafe.Add(ref entries, at) = entry;
+        _counts[segment]++;
+    }
+
+    /// <summary>Splits a segment by one more bit of the hash: half stays, half moves to a new one.</summary>
+    private void Split(int segment, uint tag)
+    {
+        int depth = _depths[segment] + 1;
+        if (depth > MaxDepth)
+        {
+            throw new InvalidOperationException("The name index is full: a space holds at most some billions of names.");
+        }
+
+        if (depth > _depth)
+        {
+            int[] wider = new int[_directory.Length * 2];
             for (int i = 0; i < _directory.Length; i++)
             {
                 wider[2 * i] = wider[(2 * i) + 1] = _directory[i];
@@ -98,26 +153,55 @@ internal sealed class NameIndex
             _depth++;
         }
 
-        int depth = old.Depth + 1;
-        Segment low = new(depth), high = new(depth);
-        foreach (Entry entry in old.Entries)
+        Span<Entry> old = MemoryMarshal.CreateSpan(ref Entries(segment), SegmentSize);
+        Entry[] all = old.ToArray();
+        old.Clear();
+        _counts[segment] = 0;
+        _depths[segment] = (byte)depth;
+        int upper = NewSegment(depth);
+        foreach (Entry entry in all)
         {
             if (entry.Slot != 0)
             {
-                bool upper = ((entry.Tag >> (32 - depth)) & 1) != 0;
-                (upper ? high : low).Insert(entry.Tag, entry.Slot - 1);
+                bool up = ((entry.Tag >> (32 - depth)) & 1) != 0;
+                Insert(up ? upper : segment, entry);
             }
         }
 
         int span = 1 << (_depth - depth);
         int first = (int)((ulong)tag >> (32 - _depth)) & ~((2 * span) - 1);
-        Array.Fill(_directory, low, first, span);
-        Array.Fill(_directory, high, first + span, span);
+        Array.Fill(_directory, upper, first + span, span);
+    }
+
+    /// <summary>Removes and closes the gap (no tombstones, so searches stay short however much comes and goes).</summary>
+    private static void RemoveAt(ref Entry entries, int gap)
+    {
+        int at = gap;
+        while (true)
+        {
+            at = (at + 1) & SegmentMask;
+            Entry entry = Unsafe.Add(ref entries, at);
+            if (entry.Slot == 0)
+            {
+                break;
+            }
+
+            int home = (int)(entry.Tag & SegmentMask);
+            bool staysBehindGap = ((at - home) & SegmentMask) < ((at - gap) & SegmentMask);
+            if (!staysBehindGap)
+            {
+                Unsafe.Add(ref entries, gap) = entry;
+                gap = at;
+            }
+        }
+
+        Unsafe.Add(ref entries, gap) = default;
     }
 
     /// <summary>Steps over candidates; see <see cref="NameIndex.Find"/>.</summary>
-    public ref struct Probe(Entry[] entries, uint tag)
+    public ref struct Probe(ref Entry entries, uint tag)
     {
+        private readonly ref Entry _entries = ref entries;
         private int _at = (int)(tag & SegmentMask);
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -125,7 +209,7 @@ internal sealed class NameIndex
         {
             while (true)
             {
-                ref Entry entry = ref entries[_at];
+                Entry entry = Unsafe.Add(ref _entries, _at);
                 _at = (_at + 1) & SegmentMask;
                 slot = entry.Slot - 1;
                 if (slot < 0)
@@ -145,51 +229,5 @@ internal sealed class NameIndex
     {
         public uint Tag;
         public int Slot; // slot + 1; 0 is empty
-    }
-
-    private sealed class Segment(int depth)
-    {
-        public readonly Entry[] Entries = GC.AllocateArray<Entry>(SegmentSize, pinned: true);
-
-        public int Depth { get; } = depth;
-
-        public int Count { get; private set; }
-
-        public void Insert(uint tag, int slot)
-        {
-            int at = (int)(tag & SegmentMask);
-            while (Entries[at].Slot != 0)
-            {
-                at = (at + 1) & SegmentMask;
-            }
-
-            Entries[at] = new Entry { Tag = tag, Slot = slot + 1 };
-            Count++;
-        }
-
-        /// <summary>Removes and closes the gap (no tombstones, so searches stay short however much comes and goes).</summary>
-        public void RemoveAt(int gap)
-        {
-            int at = gap;
-            while (true)
-            {
-                at = (at + 1) & SegmentMask;
-                if (Entries[at].Slot == 0)
-                {
-                    break;
-                }
-
-                int home = (int)(Entries[at].Tag & SegmentMask);
-                bool staysBehindGap = ((at - home) & SegmentMask) < ((at - gap) & SegmentMask);
-                if (!staysBehindGap)
-                {
-                    Entries[gap] = Entries[at];
-                    gap = at;
-                }
-            }
-
-            Entries[gap] = default;
-            Count--;
-        }
     }
 }

@@ -46,8 +46,13 @@ internal sealed class RecordArena
 
     /// <summary>The bytes from a record's beginning on; the record knows its own length.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public Span<byte> At(uint record) =>
-        _chunks[record >> ChunkUnitsShift].AsSpan((int)(record & (ChunkUnits - 1)) << UnitShift);
+    public Span<byte> At(uint record)
+    {
+        // All chunks have one size, so their length need not be read (it would be a second cache miss).
+        int offset = (int)(record & (ChunkUnits - 1)) << UnitShift;
+        ref byte chunk = ref MemoryMarshal.GetArrayDataReference(_chunks[record >> ChunkUnitsShift]);
+        return MemoryMarshal.CreateSpan(ref Unsafe.Add(ref chunk, offset), (ChunkUnits << UnitShift) - offset);
+    }
 
     /// <summary>Gives a record back. <paramref name="bytes"/> is what was asked for.</summary>
     public void Free(uint record, int bytes)

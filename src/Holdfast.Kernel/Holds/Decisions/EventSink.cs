@@ -13,7 +13,13 @@ internal sealed class EventSink(Ledger ledger)
         ledger.LastTimeMs = nowMs;
     }
 
-    public void Held(TryHold command, long lifeMs) => Apply(HeldEvent.Write(_output, command, lifeMs));
+    public void Held(TryHold command, long lifeMs)
+    {
+        // The command's caller has hashed its names already.
+        ledger.Hashed = (command.Id.Hash, command.Owner.Hash);
+        Apply(HeldEvent.Write(_output, command, lifeMs));
+        ledger.Hashed = default;
+    }
 
     public void Confirmed(ReadOnlySpan<byte> id, bool keepRemainder, ReadOnlySpan<long> quantities) =>
         Apply(ConfirmedEvent.Write(_output, id, keepRemainder, quantities));

@@ -37,6 +37,9 @@ internal sealed class Ledger
     /// </summary>
     public ulong Digest { get; set; }
 
+    /// <summary>Hashes of the names in the next Held event, where deciding knows them; all zero when replaying.</summary>
+    public (ulong Id, ulong Owner) Hashed { get; set; }
+
     /// <summary>Number of the resource that was held last; a hint for prefetching.</summary>
     public int LastHeldResource { get; private set; }
 
@@ -88,7 +91,8 @@ internal sealed class Ledger
 
     private void Held(HeldEvent held, long timeMs)
     {
-        ulong ownerHash = held.Owner.IsEmpty ? 0 : Hasher.Hash(held.Owner);
+        ulong ownerHash = held.Owner.IsEmpty ? 0 : Hashed.Owner != 0 ? Hashed.Owner : Hasher.Hash(held.Owner);
+        ulong idHash = Hashed.Id != 0 ? Hashed.Id : Hasher.Hash(held.Id);
         int count = 0;
         Pairs pairs = held.Lines;
         while (pairs.Next(out int number, out long quantity))
@@ -103,7 +107,7 @@ internal sealed class Ledger
         }
 
         var header = new HoldHeader(timeMs, held.TtlMs, held.LifeMs, count, Detailed: false);
-        int slot = Holds.AddHeld(Hasher.Hash(held.Id), held.Id, header, _lines.AsSpan(0, count));
+        int slot = Holds.AddHeld(idHash, held.Id, header, _lines.AsSpan(0, count));
         for (int i = 0; i < count; i++)
         {
             if (_lines[i].Account >= 0)
