@@ -15,10 +15,10 @@ internal static class BenchCommand
         var journal = new Option<string>("--journal") { Description = "Where holds are written.", DefaultValueFactory = _ => "sqlite" };
         journal.AcceptOnlyFromAmong("sqlite", "postgres", "memory");
         var connection = new Option<string?>("--connection") { Description = "Npgsql connection string; the database must be the bench's own.", HelpName = "STRING" };
-        var callers = Whole("--callers", "Concurrent callers, each with one request underway.", 1024, 1, CallersMax);
-        var count = Whole("--count", "Holds of a round.", 2_000_000, 1, 50_000_000);
-        var resources = Whole("--resources", "Resources that the holds go round.", 1, 1, 100_000);
-        var live = Whole("--live", "Grow to N live holds instead: rates on the way, longest pause, bytes a hold.", 0, 0, 100_000_000);
+        var callers = WholeNumber.Option("--callers", "Concurrent callers, each with one request underway.", 1024, 1, CallersMax);
+        var count = WholeNumber.Option("--count", "Holds of a round.", 2_000_000, 1, 50_000_000);
+        var resources = WholeNumber.Option("--resources", "Resources that the holds go round.", 1, 1, 100_000);
+        var live = WholeNumber.Option("--live", "Grow to N live holds instead: rates on the way, longest pause, bytes a hold.", 0, 0, 100_000_000);
         var data = new Option<string?>("--data") { Description = "Folder for the bench's own folder (default: the system's temporary one).", HelpName = "DIR" };
         var latency = new Option<bool>("--latency") { Description = "Also measure latency open-loop at half of the rate." };
         var replay = new Option<bool>("--replay") { Description = "Also measure reading the journal again." };
@@ -27,18 +27,6 @@ internal static class BenchCommand
         {
             journal, connection, callers, count, resources, live, data, latency, replay, views,
         };
-        command.Validators.Add(result =>
-        {
-            if (result.GetValue(journal) == "postgres" && string.IsNullOrWhiteSpace(result.GetValue(connection)))
-            {
-                result.AddError("--journal postgres needs --connection \"Host=...;Username=...;Database=...\".");
-            }
-
-            if (result.GetValue(journal) == "memory" && result.GetValue(replay))
-            {
-                result.AddError("--replay needs a journal that survives: sqlite or postgres.");
-            }
-        });
         command.SetAction((parsed, _) => RunAsync(new BenchSettings
         {
             Journal = Enum.Parse<JournalKind>(parsed.GetValue(journal)!, ignoreCase: true),
@@ -57,6 +45,18 @@ internal static class BenchCommand
 
     private static async Task<int> RunAsync(BenchSettings settings)
     {
+        if (settings.Journal == JournalKind.Postgres && string.IsNullOrWhiteSpace(settings.Connection))
+        {
+            Print.Error("--journal postgres needs --connection \"Host=...;Username=...;Database=...\".");
+            return ExitCode.BadArguments;
+        }
+
+        if (settings is { Journal: JournalKind.Memory, Replay: true })
+        {
+            Print.Error("--replay needs a journal that survives: sqlite or postgres.");
+            return ExitCode.BadArguments;
+        }
+
         Print.Value("journal", settings.Journal.ToString().ToLowerInvariant());
         Print.Value("callers", settings.Callers);
         Print.Value("resources", settings.Resources);
@@ -72,18 +72,5 @@ internal static class BenchCommand
             Print.Error(e.Message);
             return e is BenchException or JournalException ? ExitCode.Bad : ExitCode.BadArguments;
         }
-    }
-
-    private static Option<int> Whole(string name, string description, int otherwise, int least, int most)
-    {
-        var option = new Option<int>(name) { Description = description, HelpName = "N", DefaultValueFactory = _ => otherwise };
-        option.Validators.Add(result =>
-        {
-            if (result.Errors.Any() || result.GetValueOrDefault<int>() is var value && (value < least || value > most))
-            {
-                result.AddError($"{name} must be a whole number from {least} to {most}.");
-            }
-        });
-        return option;
     }
 }

@@ -9,11 +9,11 @@ internal static class DemoCommand
     public static Command Create()
     {
         var defaults = new DemoSettings();
-        var buyers = Whole("--buyers", "Shoppers.", defaults.Buyers, 10_000_000);
-        var units = Whole("--units", "Units on sale.", defaults.Units, 10_000_000);
-        var perOwner = Whole("--per-owner", "Units that one shopper may have.", defaults.PerOwner, 1000);
-        var connections = Whole("--connections", "RESP connections.", defaults.Connections, 64);
-        var kills = Whole("--kills", "How often the server is killed (SIGKILL) in the rush.", defaults.Kills, 100);
+        var buyers = WholeNumber.Option("--buyers", "Shoppers.", defaults.Buyers, 1, 10_000_000);
+        var units = WholeNumber.Option("--units", "Units on sale.", defaults.Units, 1, 10_000_000);
+        var perOwner = WholeNumber.Option("--per-owner", "Units that one shopper may have.", defaults.PerOwner, 1, 1000);
+        var connections = WholeNumber.Option("--connections", "RESP connections.", defaults.Connections, 1, 64);
+        var kills = WholeNumber.Option("--kills", "How often the server is killed (SIGKILL) in the rush.", defaults.Kills, 0, 100);
         var seed = new Option<int>("--seed") { Description = "Steers what the shoppers do and when the server is killed.", HelpName = "N", DefaultValueFactory = _ => defaults.Seed };
         var command = new Command("demo", "A flash sale against a real server over its real sockets: doubled requests, abandoned carts, SIGKILL in the middle; then an audit.")
         {
@@ -68,18 +68,4 @@ internal static class DemoCommand
             context.Cancel = true;
             cancel.Cancel();
         });
-
-    private static Option<int> Whole(string name, string description, int otherwise, int most)
-    {
-        var option = new Option<int>(name) { Description = description, HelpName = "N", DefaultValueFactory = _ => otherwise };
-        option.Validators.Add(result =>
-        {
-            int least = name == "--kills" ? 0 : 1;
-            if (result.Errors.Any() || result.GetValueOrDefault<int>() is var value && (value < least || value > most))
-            {
-                result.AddError($"{name} must be a whole number from {least} to {most}.");
-            }
-        });
-        return option;
-    }
 }

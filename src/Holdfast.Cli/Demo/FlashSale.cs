@@ -19,6 +19,17 @@ internal sealed class FlashSale(DemoSettings settings, string data)
         await using var server = new ServerProcess(data, ServerProcess.FreePort(), ServerProcess.FreePort());
         server.Start();
         await server.WaitReadyAsync(cancellationToken);
+        (Cart[] carts, Audit audit, TimeSpan rush, long rushAnswers) = await SellAsync(server, cancellationToken);
+
+        Board.Stage = "verify";
+        int exitCode = await server.StopAsync();
+        VerificationReport chain = await VerifyAsync();
+        Board.Stage = "done";
+        return new SaleResult(carts, audit, chain, exitCode, rushAnswers, rush, Board, [.. _waits.SelectMany(w => w.Waits)]);
+    }
+
+    private async Task<(Cart[] Carts, Audit Audit, TimeSpan Rush, long RushAnswers)> SellAsync(ServerProcess server, CancellationToken cancellationToken)
+    {
         await using var clients = new SaleClients(server, settings.Connections);
         await StockAsync(clients.Http, cancellationToken);
 
@@ -41,13 +52,7 @@ internal sealed class FlashSale(DemoSettings settings, string data)
         Board.Stage = "audit";
         Cart[] carts = [.. _shoppers.SelectMany(s => s.Carts)];
         ServerTruth truth = await TruthReader.ReadAsync(clients.Resp[0], carts, DemoSettings.Resource);
-        Audit audit = Audit.Of(carts, truth, settings.Units, settings.PerOwner, allOver: true);
-
-        Board.Stage = "verify";
-        int exitCode = await server.StopAsync();
-        VerificationReport chain = await VerifyAsync();
-        Board.Stage = "done";
-        return new SaleResult(carts, audit, chain, exitCode, rushAnswers, rush, Board, [.. _waits.SelectMany(w => w.Waits)]);
+        return (carts, Audit.Of(carts, truth, settings.Units, settings.PerOwner, allOver: true), rush, rushAnswers);
     }
 
     private async Task StockAsync(IHoldfastClient client, CancellationToken cancellationToken)

@@ -12,7 +12,7 @@ internal sealed class ServerProcess : IAsyncDisposable
     private const int LogLinesMax = 100;
     private const int SignalTerm = 15;
     private static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(1);
-    private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(60);
     private static readonly HttpClient Http = new() { Timeout = TimeSpan.FromSeconds(5) };
 
     private readonly ConcurrentQueue<string> _log = new();
@@ -121,7 +121,15 @@ internal sealed class ServerProcess : IAsyncDisposable
         }
 
         using var timeout = new CancellationTokenSource(StopTimeout);
-        await process.WaitForExitAsync(timeout.Token);
+        try
+        {
+            await process.WaitForExitAsync(timeout.Token);
+        }
+        catch (OperationCanceledException e)
+        {
+            throw new InvalidOperationException($"The server didn't stop within {StopTimeout.TotalSeconds} s of SIGTERM:{Environment.NewLine}{Log}", e);
+        }
+
         int code = process.ExitCode;
         process.Dispose();
         _process = null;

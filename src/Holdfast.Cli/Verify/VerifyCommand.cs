@@ -19,22 +19,19 @@ internal static class VerifyCommand
         {
             data, journal, connection,
         };
-        command.Validators.Add(result =>
-        {
-            bool postgres = result.GetValue(journal) == "postgres";
-            if (postgres ? string.IsNullOrWhiteSpace(result.GetValue(connection)) : string.IsNullOrWhiteSpace(result.GetValue(data)))
-            {
-                result.AddError("Say what to verify: --data DIR, or --journal postgres --connection \"Host=...;Username=...;Database=...\".");
-            }
-        });
         command.SetAction((parsed, _) => parsed.GetValue(journal) == "postgres"
-            ? PostgresAsync(parsed.GetValue(connection)!)
-            : SqliteAsync(parsed.GetValue(data)!));
+            ? PostgresAsync(parsed.GetValue(connection))
+            : SqliteAsync(parsed.GetValue(data)));
         return command;
     }
 
-    private static Task<int> SqliteAsync(string data)
+    private static Task<int> SqliteAsync(string? data)
     {
+        if (string.IsNullOrWhiteSpace(data))
+        {
+            return SayWhat();
+        }
+
         if (!Directory.Exists(data))
         {
             Print.Error($"There is no folder {Path.GetFullPath(data)}.");
@@ -44,8 +41,13 @@ internal static class VerifyCommand
         return RunAsync(new SqliteJournalStore(Path.Join(data, "holdfast.db")), Path.GetFullPath(data));
     }
 
-    private static Task<int> PostgresAsync(string connection)
+    private static Task<int> PostgresAsync(string? connection)
     {
+        if (string.IsNullOrWhiteSpace(connection))
+        {
+            return SayWhat();
+        }
+
         try
         {
             return RunAsync(new PostgresJournalStore(connection), "the database");
@@ -55,6 +57,12 @@ internal static class VerifyCommand
             Print.Error($"--connection is not a connection string: {e.Message}");
             return Task.FromResult(ExitCode.BadArguments);
         }
+    }
+
+    private static Task<int> SayWhat()
+    {
+        Print.Error("Say what to verify: --data DIR, or --journal postgres --connection \"Host=...;Username=...;Database=...\".");
+        return Task.FromResult(ExitCode.BadArguments);
     }
 
     private static async Task<int> RunAsync(IJournalStore store, string place)
