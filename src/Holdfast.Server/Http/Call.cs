@@ -33,6 +33,7 @@ internal sealed class Call(NameHasher hasher)
     private Asking<PutResource>? _put;
     private Asking<AdjustSupply>? _adjust;
     private Asking<GetResource>? _getResource;
+    private bool _hangUp;
 
     public BodyReader Body { get; } = new();
 
@@ -96,6 +97,7 @@ internal sealed class Call(NameHasher hasher)
         {
             Body.ReadNothing();
             Body.Fail(e.Message);
+            _hangUp = HttpProblems.LeavesBodyUnread(e);
             return HttpProblems.Of(e);
         }
     }
@@ -131,7 +133,16 @@ internal sealed class Call(NameHasher hasher)
         response.Headers.ContentType = type;
         response.ContentLength = body.Length;
         ValueTask<FlushResult> written = response.BodyWriter.WriteAsync(body);
-        return written.IsCompletedSuccessfully ? Task.CompletedTask : written.AsTask();
+        return _hangUp ? HangUpAsync(context, written)
+            : written.IsCompletedSuccessfully ? Task.CompletedTask
+            : written.AsTask();
+    }
+
+    private async Task HangUpAsync(HttpContext context, ValueTask<FlushResult> written)
+    {
+        _hangUp = false;
+        await written;
+        context.Abort();
     }
 
     private bool ReadWhole(ReadOnlySequence<byte> buffer, Fields allowed, bool optional)

@@ -91,6 +91,10 @@ internal sealed class BatchCalls(SpaceHost host, SpaceOf spaces, CallPool calls,
             run.Out.Problem(HttpProblems.Of(e), e.Message);
             run.Out.EndLine();
             await context.Response.BodyWriter.WriteAsync(run.Out.Written);
+            if (HttpProblems.LeavesBodyUnread(e))
+            {
+                context.Abort();
+            }
         }
         finally
         {

@@ -36,6 +36,7 @@ internal sealed partial class HttpProblems(RequestDelegate next, CallPool calls,
         catch (Exception e) when (Ended(context, e))
         {
             // The client left (E63): there is nobody to tell. What was sent to the space stands.
+            context.Abort();
             return;
         }
         catch (Exception e) when (!context.Response.HasStarted)
@@ -62,6 +63,12 @@ internal sealed partial class HttpProblems(RequestDelegate next, CallPool calls,
         StatusCodes.Status408RequestTimeout => Problem.TooSlow,
         _ => Problem.Of(Kernel.Code.Invalid),
     };
+
+    /// <summary>
+    /// Whether the rest of the body can't be read any more (too slow, cut off, badly chunked), so that after the answer
+    /// the connection is of no use: Kestrel would try to skip that rest, fail, and log an error for each such client.
+    /// </summary>
+    public static bool LeavesBodyUnread(BadHttpRequestException e) => e.StatusCode != StatusCodes.Status413PayloadTooLarge;
 
     private static bool Ended(HttpContext context, Exception e) =>
         e is ConnectionResetException or ConnectionAbortedException

@@ -9,6 +9,8 @@ namespace Holdfast.Server;
 /// <summary>The calls on spaces: create one, list them.</summary>
 internal sealed class SpaceCalls(SpaceHost host, SpaceStarter starter, CallPool calls)
 {
+    private static readonly TimeSpan CreateMax = TimeSpan.FromSeconds(10);
+
     public void Map(IEndpointRouteBuilder routes)
     {
         routes.MapPut("/v1/spaces/{space}", PutAsync).Needs(Roles.Operate);
@@ -34,7 +36,18 @@ internal sealed class SpaceCalls(SpaceHost host, SpaceStarter starter, CallPool 
             }
 
             // Not the caller's token: a space half created because somebody hung up helps nobody.
-            (Space space, bool created) = await host.CreateAsync(name, CancellationToken.None);
+            Task<(Space, bool)> creating = host.CreateAsync(name, CancellationToken.None);
+            try
+            {
+                await creating.WaitAsync(CreateMax, host.Time);
+            }
+            catch (TimeoutException)
+            {
+                await call.RefuseAsync(context, Problem.Of(Code.Unavailable), "storage doesn't take the new space: the server goes on trying, ask again");
+                return;
+            }
+
+            (Space space, bool created) = await creating;
             call.Out.Begin();
             Write(call.Out, space);
             if (created)
