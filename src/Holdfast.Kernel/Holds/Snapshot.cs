@@ -81,6 +81,7 @@ internal static class Snapshot
         ReadAccounts(ledger, blocks, ref reader);
         blocks.NextWhenDone(ref reader);
         ReadHolds(ledger, blocks, ref reader);
+        blocks.ExpectEnd(reader);
     }
 
     private static void WriteResource(EventBuffer output, Resource resource)
@@ -319,6 +320,15 @@ internal static class Snapshot
             if (reader.AtEnd)
             {
                 reader = new EventReader(Load());
+            }
+        }
+
+        /// <summary>A snapshot that was cut short, or goes on, is not the state that it claims to be.</summary>
+        public void ExpectEnd(EventReader reader)
+        {
+            if (!reader.AtEnd || Load().Length != 0)
+            {
+                throw new InvalidDataException("The snapshot goes on behind its last entry.");
             }
         }
 
