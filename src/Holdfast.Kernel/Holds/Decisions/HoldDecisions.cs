@@ -98,38 +98,30 @@ internal sealed class HoldDecisions(Ledger ledger, EventSink output, HoldOptions
 
     public Answer Return(ReturnUnits command)
     {
+        if (command.LineCount == 0)
+        {
+            return Answer.Refused(Code.Invalid, "a return needs at least one line");
+        }
+
         int slot = Find(command);
         if (slot < 0)
         {
             return Answer.Refused(Code.NotFound);
         }
 
-        if (command.LineCount == 0)
-        {
-            return Answer.Refused(Code.Invalid, "a return needs at least one line");
-        }
-
         HoldHeader header = ledger.Holds.ReadLines(slot, _lines);
-        Answer refusal = MatchLines(command, header, out bool unknownLine);
+        bool ofTheHold = MatchLines(command, header);
         string id = Encoding.UTF8.GetString(command.Bytes(command.ReturnId));
         if (ledger.Holds.Returns.TryGetValue(slot, out List<KnownReturn>? known) && known.Find(r => r.Id == id) is { } earlier)
         {
-            return !unknownLine && earlier.Quantities.AsSpan().SequenceEqual(_quantities.AsSpan(0, header.LineCount))
+            return ofTheHold && earlier.Quantities.AsSpan().SequenceEqual(_quantities.AsSpan(0, header.LineCount))
                 ? Done(command, slot, repeat: true)
                 : Answer.Refused(Code.Conflict, "this return id is known with other lines");
         }
 
-        if (unknownLine)
+        if (FirstExcess(command, header, static line => line.Consumed) is { Code: not Code.Ok } refusal)
         {
             return refusal;
-        }
-
-        for (int i = 0; i < header.LineCount; i++)
-        {
-            if (_quantities[i] > _lines[i].Consumed)
-            {
-                return Exceeds(_lines[i].Resource, _quantities[i], _lines[i].Consumed);
-            }
         }
 
         output.Returned(command, _quantities.AsSpan(0, header.LineCount));
@@ -165,56 +157,78 @@ internal sealed class HoldDecisions(Ledger ledger, EventSink output, HoldOptions
     private Answer ConfirmPart(ConfirmHold command, int slot)
     {
         HoldHeader header = ledger.Holds.ReadLines(slot, _lines);
-        Answer refusal = MatchLines(command, header, out bool unknownLine);
-        if (unknownLine)
-        {
-            return refusal;
-        }
-
-        Span<long> quantities = _quantities.AsSpan(0, header.LineCount);
-        if (command.KeepRemainder && IsLastConfirm(header))
+        bool ofTheHold = MatchLines(command, header);
+        if (ofTheHold && command.KeepRemainder && IsLastConfirm(header))
         {
             // A repeat of the partial confirm that this hold remembers: consuming again would sell twice on a retry.
             return Done(command, slot, repeat: true);
         }
 
-        for (int i = 0; i < quantities.Length; i++)
+        if (FirstExcess(command, header, static line => line.Held) is { Code: not Code.Ok } refusal)
         {
-            if (quantities[i] > _lines[i].Held)
-            {
-                return Exceeds(_lines[i].Resource, quantities[i], _lines[i].Held);
-            }
+            return refusal;
         }
 
-        output.Confirmed(command.IdBytes, command.KeepRemainder, quantities);
+        output.Confirmed(command.IdBytes, command.KeepRemainder, _quantities.AsSpan(0, header.LineCount));
         return Done(command, slot, repeat: false);
     }
 
-    /// <summary>Fills the quantities, one for each line of the hold, from the command's lines.</summary>
-    private Answer MatchLines(LinedCommand command, HoldHeader header, out bool unknownLine)
+    /// <summary>Fills the quantities, one for each line of the hold, from the command's lines. False: one names what the hold hasn't.</summary>
+    private bool MatchLines(LinedCommand command, HoldHeader header)
     {
-        Span<long> quantities = _quantities.AsSpan(0, header.LineCount);
-        quantities.Clear();
+        _quantities.AsSpan(0, header.LineCount).Clear();
+        bool all = true;
         foreach (ref LinedCommand.Line line in command.Lines)
         {
-            int resource = ledger.Resources.Find(line.Name.Hash, command.Bytes(line.Name));
-            int match = -1;
-            for (int i = 0; i < quantities.Length; i++)
-            {
-                match = _lines[i].Resource == resource ? i : match;
-            }
-
+            int match = LineOf(command, line, header);
             if (match < 0)
             {
-                unknownLine = true;
-                return new Answer { Code = Code.ExceedsHold, Resource = command.Bytes(line.Name).ToArray(), Asked = line.Quantity };
+                all = false;
             }
-
-            quantities[match] = line.Quantity;
+            else
+            {
+                _quantities[match] = line.Quantity;
+            }
         }
 
-        unknownLine = false;
+        return all;
+    }
+
+    /// <summary>The refusal of the command's first line that names more than there is; of what the hold hasn't, there is nothing.</summary>
+    private Answer FirstExcess(LinedCommand command, HoldHeader header, Func<LineState, long> bound)
+    {
+        foreach (ref LinedCommand.Line line in command.Lines)
+        {
+            int match = LineOf(command, line, header);
+            long available = match < 0 ? 0 : bound(_lines[match]);
+            if (line.Quantity > available)
+            {
+                return new Answer
+                {
+                    Code = Code.ExceedsHold,
+                    Resource = command.Bytes(line.Name).ToArray(),
+                    Asked = line.Quantity,
+                    Available = available,
+                };
+            }
+        }
+
         return default;
+    }
+
+    /// <summary>Which of the hold's lines a command's line is about, or -1.</summary>
+    private int LineOf(LinedCommand command, in LinedCommand.Line line, HoldHeader header)
+    {
+        int resource = ledger.Resources.Find(line.Name.Hash, command.Bytes(line.Name));
+        for (int i = 0; i < header.LineCount; i++)
+        {
+            if (_lines[i].Resource == resource)
+            {
+                return i;
+            }
+        }
+
+        return -1;
     }
 
     private bool SameAsLastConfirm(ConfirmHold command, int slot)
@@ -234,8 +248,7 @@ internal sealed class HoldDecisions(Ledger ledger, EventSink output, HoldOptions
             return true;
         }
 
-        MatchLines(command, header, out bool unknownLine);
-        return !unknownLine && IsLastConfirm(header);
+        return MatchLines(command, header) && IsLastConfirm(header);
     }
 
     private bool IsLastConfirm(HoldHeader header)
@@ -250,14 +263,6 @@ internal sealed class HoldDecisions(Ledger ledger, EventSink output, HoldOptions
 
         return true;
     }
-
-    private Answer Exceeds(int resource, long asked, long available) => new()
-    {
-        Code = Code.ExceedsHold,
-        Resource = ledger.Resources[resource].Name,
-        Asked = asked,
-        Available = available,
-    };
 
     private Answer Done(Command command, int slot, bool repeat)
     {
