@@ -35,11 +35,21 @@ internal sealed class ResourceDecisions(Ledger ledger, EventSink output, HoldOpt
         Resource resource = ledger.Resources[number];
         string id = Encoding.UTF8.GetString(command.Bytes(command.AdjustmentId));
         var asked = new KnownAdjustment(command.Absolute, command.Force, command.Value, command.ExpectedVersion);
-        if (resource.Adjustments.TryGetValue(id, out KnownAdjustment known))
+        bool isKnown = resource.Adjustments.TryGetValue(id, out KnownAdjustment known);
+        if (isKnown && known == asked)
         {
-            return known == asked
-                ? Done(resource, repeat: true)
-                : Answer.Refused(Code.Conflict, "this adjustment id is known with another change");
+            return Done(resource, repeat: true);
+        }
+
+        long delta = command.Absolute ? command.Value - resource.Available : command.Value;
+        if (resource.Supplied + delta is < -Quantity.Max or > Quantity.Max)
+        {
+            return Answer.Refused(Code.Invalid, "the resource's supply would overflow");
+        }
+
+        if (isKnown)
+        {
+            return Answer.Refused(Code.Conflict, "this adjustment id is known with another change");
         }
 
         if (command.Absolute && command.ExpectedVersion != resource.Version)
@@ -51,12 +61,6 @@ internal sealed class ResourceDecisions(Ledger ledger, EventSink output, HoldOpt
                 Asked = command.ExpectedVersion,
                 Available = resource.Version,
             };
-        }
-
-        long delta = command.Absolute ? command.Value - resource.Available : command.Value;
-        if (resource.Supplied + delta is < -Quantity.Max or > Quantity.Max)
-        {
-            return Answer.Refused(Code.Invalid, "the resource's supply would overflow");
         }
 
         if (delta < 0 && resource.Available + delta < 0 && !command.Force)
