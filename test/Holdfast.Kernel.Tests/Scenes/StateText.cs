@@ -1,0 +1,65 @@
+using System.Globalization;
+using System.Text;
+
+namespace Holdfast.Kernel.Tests;
+
+/// <summary>
+/// Everything that a machine knows as text, in an order that does not depend on slots: two machines are in the same
+/// state when their texts are equal, and where they are not, the first different line says why.
+/// </summary>
+internal static class StateText
+{
+    public static string Of(HoldMachine machine, bool withOrderOfForgetting = true)
+    {
+        Ledger ledger = machine.Ledger;
+        var text = new List<string>();
+        foreach (ResourceView r in machine.ListResources())
+        {
+            text.Add(Line($"resource {r.Id} {r.Available} {r.Held} {r.Consumed} {r.Supplied} v{r.Version} {r.Policy}"));
+        }
+
+        for (int i = 0; i < ledger.Resources.Count; i++)
+        {
+            text.Add(Line($"forgotten {ledger.Resources[i].Id} {ledger.Resources[i].ConsumedByForgotten}"));
+        }
+
+        text.AddRange(ledger.KnownAdjustments.Select(a =>
+            Line($"adjustment {a.TimeMs} {a.Resource} {a.Id} {ledger.Resources[a.Resource].Adjustments[a.Id]}")));
+        text.AddRange(Accounts(ledger).Order(StringComparer.Ordinal));
+        text.AddRange(machine.ListHolds().Select(h => Hold(ledger, h)).Order(StringComparer.Ordinal));
+        if (withOrderOfForgetting)
+        {
+            text.Add("order " + string.Join(' ', machine.ListHolds().Where(h => h.FinishedAtMs is not null).Select(h => h.Id)));
+        }
+
+        return string.Join('\n', text);
+    }
+
+    private static IEnumerable<string> Accounts(Ledger ledger)
+    {
+        for (int i = 0; i < ledger.Accounts.End; i++)
+        {
+            Account account = ledger.Accounts[i];
+            if (account.Name != 0)
+            {
+                string last = account.LastHold < 0 ? "-" : Encoding.UTF8.GetString(ledger.Holds.IdOf(account.LastHold));
+                yield return Line(
+                    $"account {Encoding.UTF8.GetString(ledger.Accounts.OwnerOf(i))} on {account.Resource} used {account.Used} references {account.References} last {last}");
+            }
+        }
+    }
+
+    private static string Hold(Ledger ledger, KnownHold hold)
+    {
+        byte[] id = Space.Utf8(hold.Id);
+        int slot = ledger.Holds.Find(ledger.Hasher.Hash(id), id);
+        var lines = new LineState[LinedCommand.MaxLines];
+        HoldHeader header = ledger.Holds.ReadLines(slot, lines);
+        string confirmed = string.Join(',', lines.Take(header.LineCount).Select(l => l.LastConfirmed));
+        string returns = string.Join(' ', (ledger.Holds.Returns.GetValueOrDefault(slot) ?? []).Select(r => r.Id + ":" + string.Join(',', r.Quantities)));
+        return Line(
+            $"hold {hold.Id} owner {hold.Owner} {hold.State} {hold.CreatedAtMs} {hold.ExpiresAtMs} {hold.FinishedAtMs} ttl {header.TtlMs} lines {string.Join(' ', hold.Lines)} last {confirmed} returns {returns}");
+    }
+
+    private static string Line(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}
