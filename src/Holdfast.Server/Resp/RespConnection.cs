@@ -34,11 +34,15 @@ internal sealed class RespConnection : RequestGroup, IValueTaskSource
         _session = new RespSessionCommands(host, keys, id);
     }
 
-    public async Task RunAsync(IDuplexPipe transport, CancellationToken closed)
+    /// <summary>
+    /// Serves until the client has closed its sending half and all it sent is answered, or a pending read is cancelled.
+    /// (Not until the connection's token says closed: that already fires when the client has merely finished sending.)
+    /// </summary>
+    public async Task RunAsync(IDuplexPipe transport)
     {
         while (!_close)
         {
-            ReadResult read = await transport.Input.ReadAsync(closed);
+            ReadResult read = await transport.Input.ReadAsync();
             if (read.IsCanceled)
             {
                 return;
@@ -47,9 +51,9 @@ internal sealed class RespConnection : RequestGroup, IValueTaskSource
             int consumed = ParsePipeline(read.Buffer);
             SequencePosition taken = read.Buffer.GetPosition(consumed);
             transport.Input.AdvanceTo(taken, _starved ? read.Buffer.End : taken);
-            if (_used > 0)
+            if (_used > 0 && !await AnswerAsync(transport.Output))
             {
-                await AnswerAsync(transport.Output, closed);
+                return;
             }
 
             if (consumed == 0 && read.IsCompleted)
@@ -167,7 +171,8 @@ internal sealed class RespConnection : RequestGroup, IValueTaskSource
         return true;
     }
 
-    private async ValueTask AnswerAsync(PipeWriter output, CancellationToken closed)
+    /// <summary>Sends the slots' requests and writes their replies; false when nobody reads them any more.</summary>
+    private async ValueTask<bool> AnswerAsync(PipeWriter output)
     {
         int sent = 0;
         for (int i = 0; i < _used; i++)
@@ -188,7 +193,8 @@ internal sealed class RespConnection : RequestGroup, IValueTaskSource
         }
 
         WriteReplies(new RespWriter(output));
-        await output.FlushAsync(closed);
+        FlushResult flushed = await output.FlushAsync();
+        return !flushed.IsCompleted && !flushed.IsCanceled;
     }
 
     private void WriteReplies(RespWriter writer)

@@ -1,5 +1,6 @@
 using Holdfast.Engine;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
 
 namespace Holdfast.Server.Resp;
 
@@ -12,9 +13,12 @@ public sealed class RespConnectionHandler(SpaceHost host, ApiKeys keys) : Connec
     public override async Task OnConnectedAsync(ConnectionContext connection)
     {
         ArgumentNullException.ThrowIfNull(connection);
+        // A server that stops lets go of idle clients at once; one whose commands are underway is answered first.
+        CancellationToken stopping = connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested ?? default;
+        await using CancellationTokenRegistration letGo = stopping.UnsafeRegister(static c => ((ConnectionContext)c!).Transport.Input.CancelPendingRead(), connection);
         try
         {
-            await new RespConnection(host, keys, Interlocked.Increment(ref _lastId)).RunAsync(connection.Transport, connection.ConnectionClosed);
+            await new RespConnection(host, keys, Interlocked.Increment(ref _lastId)).RunAsync(connection.Transport);
         }
         catch (Exception e) when (e is OperationCanceledException or IOException)
         {
