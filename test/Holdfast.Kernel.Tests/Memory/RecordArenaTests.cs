@@ -1,0 +1,106 @@
+using Holdfast.Kernel.Memory;
+
+namespace Holdfast.Kernel.Tests.Memory;
+
+public class RecordArenaTests
+{
+    [Fact]
+    public void Records_of_random_sizes_never_overlap_and_keep_their_bytes()
+    {
+        var random = new Random(1);
+        var arena = new RecordArena();
+        var live = new List<(uint Record, byte[] Bytes)>();
+        for (int step = 0; step < 20_000; step++)
+        {
+            if (live.Count < 400 || random.Next(2) == 0)
+            {
+                byte[] bytes = new byte[random.Next(5) == 0 ? random.Next(1, RecordArena.MaxBytes + 1) : random.Next(1, 120)];
+                random.NextBytes(bytes);
+                uint record = arena.Allocate(bytes.Length);
+                record.ShouldNotBe(0u, "0 means none");
+                bytes.CopyTo(arena.At(record));
+                live.Add((record, bytes));
+            }
+            else
+            {
+                int at = random.Next(live.Count);
+                (uint record, byte[] bytes) = live[at];
+                if (!arena.At(record)[..bytes.Length].SequenceEqual(bytes))
+                {
+                    Assert.Fail($"record {record} was overwritten in step {step}");
+                }
+
+                arena.Free(record, bytes.Length);
+                live.RemoveAt(at);
+            }
+        }
+
+        foreach ((uint record, byte[] bytes) in live)
+        {
+            arena.At(record)[..bytes.Length].SequenceEqual(bytes).ShouldBeTrue();
+        }
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(4)]
+    [InlineData(5)]
+    [InlineData(130)]
+    [InlineData(RecordArena.MaxBytes)]
+    public void Freed_records_are_reused_by_their_size(int bytes)
+    {
+        var arena = new RecordArena();
+        uint[] records = [.. Enumerable.Range(0, 50).Select(_ => arena.Allocate(bytes))];
+        foreach (uint record in records)
+        {
+            arena.Free(record, bytes);
+        }
+
+        uint[] again = [.. Enumerable.Range(0, 50).Select(_ => arena.Allocate(bytes))];
+
+        again.ShouldBe(records, ignoreOrder: true);
+        records.ShouldNotContain(arena.Allocate(bytes), "a fifty-first is a new one");
+    }
+
+    [Fact]
+    public void The_longest_record_fits_a_chunk_whatever_came_before()
+    {
+        var arena = new RecordArena();
+        for (int i = 0; i < 200; i++)
+        {
+            uint record = arena.Allocate(RecordArena.MaxBytes);
+            arena.At(record).Length.ShouldBeGreaterThanOrEqualTo(RecordArena.MaxBytes);
+            arena.At(record)[..RecordArena.MaxBytes].Fill((byte)i);
+            arena.Allocate(1 + (i % 90));
+        }
+    }
+
+    [Fact]
+    public void The_largest_hold_fits_the_longest_record()
+    {
+        HoldRecord.MaxBytes.ShouldBeLessThanOrEqualTo(RecordArena.MaxBytes);
+        var lines = new LineState[LinedCommand.MaxLines];
+        foreach (int account in new[] { -1, int.MaxValue - 1 })
+        {
+            Array.Fill(lines, new LineState
+            {
+                Account = account,
+                Resource = int.MaxValue,
+                Quantity = Quantity.Max,
+                Held = Quantity.Max,
+                Consumed = Quantity.Max,
+                Returned = Quantity.Max,
+                LastConfirmed = Quantity.Max,
+            });
+            byte[] bytes = new byte[8_192];
+            var header = new HoldHeader((1L << 48) - 1, Quantity.MaxTtlMs, long.MaxValue, lines.Length, Detailed: true);
+
+            int length = HoldRecord.Write(bytes, new byte[Name.MaxBytes], header, lines);
+
+            length.ShouldBeLessThanOrEqualTo(HoldRecord.MaxBytes);
+            HoldRecord.Length(bytes).ShouldBe(length);
+            HoldRecord.ReadHeader(bytes, out int at).ShouldBe(header);
+            HoldRecord.ReadLine(bytes, true, ref at).LastConfirmed.ShouldBe(Quantity.Max);
+        }
+    }
+}
