@@ -24,18 +24,13 @@ internal sealed class ViewQueries(string space, bool hasSpaceColumn)
             }
         }
 
-        // An owner has few holds; a resource may have millions, and is then walked in the order of its lines.
-        bool byLines = resource is not null && query.Owner is null;
-        bool live = query.State == HoldState.Held;
-        string key = byLines ? "l.hold" : "h.number";
-        string from = byLines ? $"holdfast_view_lines l CROSS JOIN holdfast_view_holds h WHERE {SameSpace("h", "l")} h.number = l.hold" : "holdfast_view_holds h WHERE 1 = 1";
+        (string from, string key) = Walk(query, resource is not null);
         string sql =
-            $"SELECT {HoldColumns} FROM {from} AND {Scope(byLines ? "l" : "h")} {key} {(query.NewestFirst ? "<" : ">")} @after" +
-            (byLines ? " AND l.resource = @resource" + (live ? " AND l.held > 0" : "") : "") +
-            (resource is not null && !byLines ? $" AND EXISTS (SELECT 1 FROM holdfast_view_lines l WHERE {SameSpace("l", "h")} l.hold = h.number AND l.resource = @resource)" : "") +
+            $"SELECT {HoldColumns} FROM {from} AND {key} {Comparison(query)} @after" +
             (query.Owner is null ? "" : " AND h.owner = @owner") +
             (query.State is null ? "" : " AND h.state = @state") +
-            $" ORDER BY {key} {(query.NewestFirst ? "DESC" : "ASC")} LIMIT @most";
+            (query.State is HoldState.Cancelled or HoldState.Expired ? " AND h.state > 2" : "") +
+            $" ORDER BY {key} {Direction(query)} LIMIT @most";
         var parameters = new
         {
             space,
@@ -94,9 +89,9 @@ internal sealed class ViewQueries(string space, bool hasSpaceColumn)
 
         // Walked newest first and left as soon as the deficit is covered: the reader is not asked for more.
         string sql =
-            $"SELECT {HoldColumns}, l.held AS LineHeld FROM holdfast_view_lines l CROSS JOIN holdfast_view_holds h " +
-            $"WHERE {SameSpace("h", "l")} h.number = l.hold AND {Scope("l")} l.resource = @number AND l.held > 0 " +
-            "ORDER BY l.hold DESC LIMIT @most";
+            $"SELECT {HoldColumns}, l.held AS LineHeld FROM holdfast_view_live v CROSS JOIN holdfast_view_lines l CROSS JOIN holdfast_view_holds h " +
+            $"WHERE {Scope("v")} {Scope("l")} {Scope("h")} v.resource = @number AND l.hold = v.hold AND l.resource = v.resource AND h.number = v.hold " +
+            "ORDER BY v.hold DESC LIMIT @most";
         var rows = new List<HoldRow>();
         long covered = 0;
         bool more = false;
@@ -115,6 +110,39 @@ internal sealed class ViewQueries(string space, bool hasSpaceColumn)
 
         return new HoldsAtRisk(WithLines(connection, transaction, rows), covered, Complete: !more);
     }
+
+    /// <summary>What to walk, in the order of its key: the smallest thing that has all that is asked for.</summary>
+    private (string From, string Key) Walk(HoldQuery query, bool onResource)
+    {
+        bool live = query.State == HoldState.Held;
+        if (query.Owner is not null)
+        {
+            // An owner has few holds.
+            string touching = onResource
+                ? $" AND EXISTS (SELECT 1 FROM holdfast_view_lines l WHERE {Scope("l")} l.hold = h.number AND l.resource = @resource)"
+                : "";
+            return ($"holdfast_view_holds h WHERE {Scope("h")} 1 = 1{touching}", "h.number");
+        }
+
+        if (onResource)
+        {
+            // CROSS JOIN: SQLite takes the tables in the order written, so the lines lead.
+            string table = live ? "holdfast_view_live" : "holdfast_view_lines";
+            return ($"{table} l CROSS JOIN holdfast_view_holds h WHERE {Scope("l")} {Scope("h")} h.number = l.hold AND l.resource = @resource", "l.hold");
+        }
+
+        if (live)
+        {
+            string held = $"SELECT DISTINCT v.hold FROM holdfast_view_live v WHERE {Scope("v")} v.hold {Comparison(query)} @after ORDER BY v.hold {Direction(query)} LIMIT @most";
+            return ($"({held}) l CROSS JOIN holdfast_view_holds h WHERE {Scope("h")} h.number = l.hold", "l.hold");
+        }
+
+        return ($"holdfast_view_holds h WHERE {Scope("h")} 1 = 1", "h.number");
+    }
+
+    private static string Comparison(HoldQuery query) => query.NewestFirst ? "<" : ">";
+
+    private static string Direction(HoldQuery query) => query.NewestFirst ? "DESC" : "ASC";
 
     private static bool Cut<T>(List<T> rows, int limit)
     {

@@ -45,6 +45,12 @@ internal struct ViewLine
     public long Held;
     public long Consumed;
     public long Returned;
+
+    /// <summary>Whether the stored views list it among the live ones.</summary>
+    public bool ListedLive;
+
+    /// <summary>A line that stops holding leaves the list of live ones; none ever comes back to it.</summary>
+    public readonly bool LeavesLive => ListedLive && Held == 0;
 }
 
 /// <summary>A row of resources.</summary>

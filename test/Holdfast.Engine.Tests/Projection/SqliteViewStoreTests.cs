@@ -32,21 +32,6 @@ public sealed class SqliteViewStoreTests : ViewStoreConformance, IDisposable
     }
 
     [Fact]
-    public async Task Views_of_another_format_are_built_anew()
-    {
-        IJournal journal = new MemoryJournalStore().Get("default");
-        History history = await (await History.BeginAsync(1, journal)).LiveAsync(10);
-        await using IViewStore store = Open();
-        await ViewTable.ProjectAsync(store, journal, () => 3);
-        await ExecuteAsync("UPDATE holdfast_view_position SET format = 99; ALTER TABLE holdfast_view_holds ADD COLUMN later TEXT NOT NULL DEFAULT ''");
-
-        (await store.OpenAsync(Token)).ShouldBeNull();
-
-        await ViewTable.ProjectAsync(store, journal, () => 3);
-        await ViewTable.ShouldTellOfAsync(store, "default", history.Machine);
-    }
-
-    [Fact]
     public async Task In_memory_stores_are_apart()
     {
         IJournal journal = new MemoryJournalStore().Get("default");

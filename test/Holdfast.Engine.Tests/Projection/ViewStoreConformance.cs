@@ -121,6 +121,7 @@ public abstract class ViewStoreConformance
         Section(rows, "resources").ShouldBe(Section(wholeRows, "resources"));
         LiveHolds(rows).ShouldNotBeEmpty();
         LiveHolds(rows).ShouldBe(LiveHolds(wholeRows));
+        Section(rows, "live").Count(c => c == '\n').ShouldBe(Section(wholeRows, "live").Count(c => c == '\n'));
         Section(wholeRows, "movements").Length.ShouldBeGreaterThan(Section(rows, "movements").Length);
     }
 
@@ -150,6 +151,20 @@ public abstract class ViewStoreConformance
 
         position!.Sequence.ShouldBe(history.Sequence);
         position.Hash.ToArray().ShouldBe((await journal.OpenAsync(Token)).Hash.ToArray());
+    }
+
+    [Fact]
+    public async Task Views_of_another_format_are_built_anew()
+    {
+        (IJournal journal, History history) = await LivedAsync(14, 10);
+        await using IViewStore store = Open();
+        await ViewTable.ProjectAsync(store, journal, () => 3);
+        await ExecuteAsync("UPDATE holdfast_view_position SET format = 99; ALTER TABLE holdfast_view_holds ADD COLUMN later TEXT NOT NULL DEFAULT ''");
+
+        (await store.OpenAsync(Token)).ShouldBeNull();
+
+        await ViewTable.ProjectAsync(store, journal, () => 3);
+        await ViewTable.ShouldTellOfAsync(store, Name, history.Machine);
     }
 
     private static async Task<(IJournal Journal, History History)> LivedAsync(int seed, int batches)

@@ -64,6 +64,7 @@ internal static class ViewTable
                 ("number, id, available, held, consumed, supplied, version, limit_per_owner, opens_at, closes_at, owner, overdraft, hold_ms, disabled, safety_stock", "resources", "1"),
                 ("number, id, owner, state, created_at, expires_at, finished_at, sequence", "holds", "1"),
                 ("hold, line, resource, quantity, held, consumed, returned", "lines", "1, 2"),
+                ("hold, resource", "live", "1, 2"),
                 ("resource, sequence, ordinal, time, kind, hold, available, held, consumed, reason, reference", "movements", "1, 2, 3"),
             })
             {
@@ -99,6 +100,13 @@ internal static class ViewTable
                     ViewPage<ListedHold> page = queries.Holds(connection, transaction, new HoldQuery(), after, 50);
                     allHolds.AddRange(page.Items);
                     after = page.Next is null ? null : long.Parse(page.Next, CultureInfo.InvariantCulture);
+                }
+
+                HashSet<(string Hold, string Resource)> live = [.. allHolds.SelectMany(h => h.Hold.Lines.Where(l => l.Held > 0).Select(l => (h.Hold.Id, l.Resource)))];
+                foreach (ResourceView resource in allResources)
+                {
+                    queries.AtRisk(connection, transaction, resource.Id, long.MaxValue).Holds.Select(h => (h.Hold.Id, resource.Id))
+                        .ShouldBe(live.Where(l => l.Resource == resource.Id), ignoreOrder: true);
                 }
 
                 List<Movement> all = [.. allResources.SelectMany(r => queries.Movements(connection, transaction, r.Id, 0, -1, int.MaxValue - 1).Items)];

@@ -34,7 +34,7 @@ internal sealed class PostgresViewStore : IViewStore
             await create.ExecuteNonQueryAsync(cancellationToken);
         }
 
-        await using var command = new NpgsqlCommand("SELECT sequence, hash, format FROM holdfast_view_position WHERE space = $1", connection, transaction);
+        await using var command = new NpgsqlCommand("SELECT sequence, hash FROM holdfast_view_position WHERE space = $1", connection, transaction);
         command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = _space });
         ViewPosition? position = null;
         await using (NpgsqlDataReader reader = await command.ExecuteReaderAsync(cancellationToken))
@@ -43,10 +43,6 @@ internal sealed class PostgresViewStore : IViewStore
             {
                 byte[] hash = await reader.IsDBNullAsync(1, cancellationToken) ? [] : reader.GetFieldValue<byte[]>(1);
                 position = new ViewPosition(reader.GetInt64(0), hash);
-                if (reader.GetInt32(2) != PostgresViewSchema.Format)
-                {
-                    throw new HoldfastException($"The views in this database have format {reader.GetInt32(2)}, not {PostgresViewSchema.Format}: drop the tables holdfast_view_*, they are built anew.");
-                }
             }
         }
 
@@ -110,6 +106,13 @@ internal sealed class PostgresViewStore : IViewStore
     {
         await using NpgsqlConnection connection = await _source.OpenConnectionAsync(cancellationToken);
         await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync(cancellationToken);
+
+        // Rows and position are lost or kept together; the journal's own commits are another matter, and stay synchronous.
+        await using (var relaxed = new NpgsqlCommand("SET LOCAL synchronous_commit = off", connection, transaction))
+        {
+            await relaxed.ExecuteNonQueryAsync(cancellationToken);
+        }
+
         await work(new PostgresViewWriter(connection, transaction, _space, cancellationToken));
         await transaction.CommitAsync(cancellationToken);
     }

@@ -89,6 +89,7 @@ internal sealed class PostgresViewWriter(NpgsqlConnection connection, NpgsqlTran
         }
 
         await InsertLinesAsync(holds);
+        await InsertLiveAsync(holds);
     }
 
     public async Task UpdateHoldsAsync(IReadOnlyCollection<ViewHold> holds)
@@ -123,6 +124,11 @@ internal sealed class PostgresViewWriter(NpgsqlConnection connection, NpgsqlTran
             Add(update, lines.Select(l => l.Values.Consumed).ToArray());
             Add(update, lines.Select(l => l.Values.Returned).ToArray());
             await update.ExecuteNonQueryAsync(cancellationToken);
+            await using NpgsqlCommand delete = Command(
+                "DELETE FROM holdfast_view_live v USING unnest($2, $3) AS u(hold, resource) WHERE v.space = $1 AND v.hold = u.hold AND v.resource = u.resource");
+            Add(delete, lines.Where(l => l.Values.LeavesLive).Select(l => l.Hold).ToArray());
+            Add(delete, lines.Where(l => l.Values.LeavesLive).Select(l => (long)l.Values.Resource).ToArray());
+            await delete.ExecuteNonQueryAsync(cancellationToken);
         }
     }
 
@@ -212,6 +218,24 @@ internal sealed class PostgresViewWriter(NpgsqlConnection connection, NpgsqlTran
         await copy.CompleteAsync(cancellationToken);
     }
 
+    private async Task InsertLiveAsync(IReadOnlyCollection<ViewHold> holds)
+    {
+        await using NpgsqlBinaryImporter copy = await connection.BeginBinaryImportAsync(
+            "COPY holdfast_view_live(space, hold, resource) FROM STDIN BINARY", cancellationToken);
+        foreach (ViewHold hold in holds)
+        {
+            foreach (ViewLine line in hold.Lines.Where(l => l.Held > 0))
+            {
+                await copy.StartRowAsync(cancellationToken);
+                await copy.WriteAsync(space, cancellationToken);
+                await copy.WriteAsync(hold.Number, cancellationToken);
+                await copy.WriteAsync((long)line.Resource, cancellationToken);
+            }
+        }
+
+        await copy.CompleteAsync(cancellationToken);
+    }
+
     private async Task LoadHoldsAsync(ViewChunk chunk)
     {
         // One row a line; a tombstone has none, and comes as one row with NULLs.
@@ -242,6 +266,7 @@ internal sealed class PostgresViewWriter(NpgsqlConnection connection, NpgsqlTran
                         Held = reader.GetInt64(10),
                         Consumed = reader.GetInt64(11),
                         Returned = reader.GetInt64(12),
+                        ListedLive = reader.GetInt64(10) > 0,
                     });
                 }
 

@@ -14,6 +14,9 @@ namespace Holdfast.Engine.Projection.Sqlite;
 internal sealed class SqliteViewStore : IViewStore
 {
     private const int BusyTimeoutMs = 5_000;
+
+    // 64 MB: scattered keys touch the same pages in one transaction after another, and each checkpoint writes them once.
+    private const int CheckpointPages = 16_384;
     private static readonly TimeSpan QueryTimeout = TimeSpan.FromSeconds(10);
     private static int s_memoryStores;
 
@@ -204,7 +207,7 @@ internal sealed class SqliteViewStore : IViewStore
         try
         {
             connection.Open();
-            connection.Execute($"PRAGMA busy_timeout={BusyTimeoutMs}; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536; PRAGMA wal_autocheckpoint=4096");
+            connection.Execute($"PRAGMA busy_timeout={BusyTimeoutMs}; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536; PRAGMA wal_autocheckpoint={CheckpointPages}");
             connection.Execute(SqliteViewSchema.Create);
             long? format = connection.QuerySingleOrDefault<long?>("SELECT format FROM holdfast_view_position");
             if (format is not (null or SqliteViewSchema.Format))

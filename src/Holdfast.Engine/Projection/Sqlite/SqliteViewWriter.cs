@@ -22,6 +22,8 @@ internal sealed class SqliteViewWriter : IDisposable
     private readonly SqliteStatement _insertLine;
     private readonly SqliteStatement _updateHold;
     private readonly SqliteStatement _updateLine;
+    private readonly SqliteStatement _insertLive;
+    private readonly SqliteStatement _deleteLive;
     private readonly SqliteStatement _insertMovement;
     private readonly SqliteStatement _putResource;
 
@@ -44,6 +46,8 @@ internal sealed class SqliteViewWriter : IDisposable
         _insertLine = Prepare("INSERT INTO holdfast_view_lines(hold, line, resource, quantity, held, consumed, returned) VALUES (?, ?, ?, ?, ?, ?, ?)");
         _updateHold = Prepare("UPDATE holdfast_view_holds SET state = ?, expires_at = ?, finished_at = ?, sequence = ? WHERE number = ?");
         _updateLine = Prepare("UPDATE holdfast_view_lines SET held = ?, consumed = ?, returned = ? WHERE hold = ? AND line = ?");
+        _insertLive = Prepare("INSERT INTO holdfast_view_live(hold, resource) VALUES (?, ?)");
+        _deleteLive = Prepare("DELETE FROM holdfast_view_live WHERE hold = ? AND resource = ?");
         _insertMovement = Prepare("INSERT INTO holdfast_view_movements(resource, sequence, ordinal, time, kind, hold, available, held, consumed, reason, reference) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
         _putResource = Prepare($"INSERT OR REPLACE INTO holdfast_view_resources({resourceColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     }
@@ -107,6 +111,10 @@ internal sealed class SqliteViewWriter : IDisposable
             ref readonly ViewLine line = ref hold.Lines[i];
             _insertLine.Begin().Bind(hold.Number).Bind(i).Bind(line.Resource)
                 .Bind(line.Quantity).Bind(line.Held).Bind(line.Consumed).Bind(line.Returned).Execute();
+            if (line.Held > 0)
+            {
+                _insertLive.Begin().Bind(hold.Number).Bind(line.Resource).Execute();
+            }
         }
     }
 
@@ -117,6 +125,10 @@ internal sealed class SqliteViewWriter : IDisposable
         {
             ref readonly ViewLine line = ref hold.Lines[i];
             _updateLine.Begin().Bind(line.Held).Bind(line.Consumed).Bind(line.Returned).Bind(hold.Number).Bind(i).Execute();
+            if (line.LeavesLive)
+            {
+                _deleteLive.Begin().Bind(hold.Number).Bind(line.Resource).Execute();
+            }
         }
     }
 
@@ -161,6 +173,7 @@ internal sealed class SqliteViewWriter : IDisposable
                 Held = find.Long(2),
                 Consumed = find.Long(3),
                 Returned = find.Long(4),
+                ListedLive = find.Long(2) > 0,
             };
         }
 
