@@ -37,7 +37,7 @@ internal sealed class ClosedLoop(Space space, byte[][] resources, int callers)
         long allocated = GC.GetTotalAllocatedBytes();
         TimeSpan cpu = Environment.CpuUsage.TotalTime;
         long began = Stopwatch.GetTimestamp();
-        await Task.WhenAll(Enumerable.Range(0, callers).Select(_ => Task.Run(() => CallAsync(expected, cancelEach))));
+        await Task.WhenAll(Enumerable.Range(0, callers).Select(i => Task.Run(() => CallAsync(i % Stride, expected, cancelEach))));
         TimeSpan elapsed = Stopwatch.GetElapsedTime(began);
         if (_asExpected != count)
         {
@@ -53,7 +53,10 @@ internal sealed class ClosedLoop(Space space, byte[][] resources, int callers)
             new ArraySegment<long>(_samples, 0, _sampled));
     }
 
-    private async Task CallAsync(Code expected, bool cancelEach)
+    /// <param name="timed">Which of each stride is timed: not the same for all, or callers in step would all look away at once.</param>
+    /// <param name="expected">What each must be answered.</param>
+    /// <param name="cancelEach">Whether each hold is cancelled again.</param>
+    private async Task CallAsync(int timed, Code expected, bool cancelEach)
     {
         var hold = new TryHold(space.Hasher);
         var request = new AwaitedRequest(hold);
@@ -65,14 +68,14 @@ internal sealed class ClosedLoop(Space space, byte[][] resources, int callers)
         while ((from = Interlocked.Add(ref _next, Stride) - Stride) < _end)
         {
             long to = Math.Min(from + Stride, _end);
-            long sent = Stopwatch.GetTimestamp();
             for (long number = from; number < to; number++)
             {
                 ids.Set(number);
                 hold.Reset(ids.Id, ids.Owner, TtlMs);
                 hold.AddLine(resources[number % resources.Length], 1);
+                long sent = number == from + timed ? Stopwatch.GetTimestamp() : 0;
                 Code code = (await space.SendAsync(request)).Code;
-                if (number == from)
+                if (sent != 0)
                 {
                     _samples[Interlocked.Increment(ref _sampled) - 1] = Stopwatch.GetTimestamp() - sent;
                 }
