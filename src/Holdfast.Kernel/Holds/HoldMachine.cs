@@ -131,9 +131,17 @@ public sealed class HoldMachine
     public void Evolve(ReadOnlySpan<byte> payload, int count, long timeMs)
     {
         var reader = new EventReader(payload);
-        for (int i = 0; i < count; i++)
+        try
         {
-            _ledger.Evolve(reader.Next(), ref reader, timeMs);
+            for (int i = 0; i < count; i++)
+            {
+                _ledger.Evolve(reader.Next(), ref reader, timeMs);
+            }
+        }
+        catch (Exception e) when (e is IndexOutOfRangeException or ArgumentException or OverflowException)
+        {
+            // A length or a number that leads outside: to the caller it is the same as any event that doesn't fit.
+            throw new InvalidDataException($"An event at byte {reader.Position} of a batch can't be read, or names what is not there.", e);
         }
 
         if (!reader.AtEnd)

@@ -17,6 +17,15 @@ public ref struct EventReader(ReadOnlySpan<byte> payload)
 
     internal byte Byte() => _payload[_at++];
 
+    /// <summary>A byte of flags. One that this version doesn't know would change the meaning, so it is not passed over.</summary>
+    internal byte Flags(byte known)
+    {
+        byte flags = Byte();
+        return (flags & ~known) == 0
+            ? flags
+            : throw new InvalidDataException($"An event has flags {flags:x2} that are not known to this version of Holdfast.");
+    }
+
     internal ReadOnlySpan<byte> Text()
     {
         int length = checked((int)VarUInt());

@@ -125,7 +125,7 @@ public readonly ref struct ConfirmedEvent
     public static ConfirmedEvent Read(ref EventReader reader)
     {
         ReadOnlySpan<byte> id = reader.Text();
-        bool keep = reader.Byte() != 0;
+        bool keep = reader.Flags(1) != 0;
         int count = reader.Byte();
         return new ConfirmedEvent(id, keep, count, reader.Numbers(count));
     }

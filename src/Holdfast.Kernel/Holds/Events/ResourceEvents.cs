@@ -46,7 +46,7 @@ public readonly ref struct ResourcePutEvent
         long limit = reader.VarLong(), opens = reader.VarLong(), closes = reader.VarLong();
         ReadOnlySpan<byte> owner = reader.Text();
         long overdraft = reader.VarLong(), hold = reader.VarLong();
-        bool disabled = reader.Byte() != 0;
+        bool disabled = reader.Flags(1) != 0;
         return new ResourcePolicy
         {
             LimitPerOwner = limit == 0 ? null : limit - 1,
@@ -107,7 +107,7 @@ public readonly ref struct SupplyAdjustedEvent
         int resource = (int)reader.VarUInt();
         ReadOnlySpan<byte> id = reader.Text();
         long delta = reader.VarInt();
-        byte flags = reader.Byte();
+        byte flags = reader.Flags(3);
         return new SupplyAdjustedEvent
         {
             Resource = resource,

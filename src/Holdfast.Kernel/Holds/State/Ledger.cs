@@ -93,6 +93,12 @@ internal sealed class Ledger
     {
         ulong ownerHash = held.Owner.IsEmpty ? 0 : Hashed.Owner != 0 ? Hashed.Owner : Hasher.Hash(held.Owner);
         ulong idHash = Hashed.Id != 0 ? Hashed.Id : Hasher.Hash(held.Id);
+        if (Hashed.Id == 0 && Holds.Find(idHash, held.Id) >= 0)
+        {
+            // Deciding has looked already; only a replay can bring one id twice.
+            throw new InvalidDataException("The journal makes a hold whose id is known.");
+        }
+
         int count = 0;
         Pairs pairs = held.Lines;
         while (pairs.Next(out int number, out long quantity))
@@ -123,15 +129,17 @@ internal sealed class Ledger
 
     private void Confirmed(ConfirmedEvent confirmed, long timeMs)
     {
-        int slot = Require(confirmed.Id);
+        int slot = RequireHeld(confirmed.Id);
         HoldHeader header = Holds.ReadLines(slot, _lines);
         Span<LineState> lines = _lines.AsSpan(0, header.LineCount);
         bool all = confirmed.LineCount == 0;
+        Fits(all || confirmed.LineCount == lines.Length);
         confirmed.CopyQuantities(_quantities);
         for (int i = 0; i < lines.Length; i++)
         {
             ref LineState line = ref lines[i];
             long consumed = all ? line.Held : _quantities[i];
+            Fits(consumed >= 0 && consumed <= line.Held);
             long released = confirmed.KeepRemainder ? 0 : line.Held - consumed;
             Resource resource = Resources[line.Resource];
             resource.Held -= consumed + released;
@@ -151,13 +159,13 @@ internal sealed class Ledger
 
         if (!confirmed.KeepRemainder || NothingHeld(lines))
         {
-            Holds.Finish(slot, HoldState.Confirmed, timeMs);
+            Finish(slot, HoldState.Confirmed, timeMs);
         }
     }
 
     private void Released(ReadOnlySpan<byte> id, HoldState state, long timeMs)
     {
-        int slot = Require(id);
+        int slot = RequireHeld(id);
         HoldHeader header = Holds.ReadLines(slot, _lines);
         Span<LineState> lines = _lines.AsSpan(0, header.LineCount);
         foreach (ref LineState line in lines)
@@ -175,18 +183,20 @@ internal sealed class Ledger
             Holds.Rewrite(slot, header, lines);
         }
 
-        Holds.Finish(slot, state, timeMs);
+        Finish(slot, state, timeMs);
     }
 
     private void CancelledEmpty(ReadOnlySpan<byte> id, long timeMs)
     {
-        Holds.AddFinished(Hasher.Hash(id), id, new HoldHeader(timeMs, 0, 0, 0, Detailed: false), [], HoldState.Cancelled, timeMs);
+        ulong hash = Hasher.Hash(id);
+        Fits(Holds.Find(hash, id) < 0);
+        Holds.AddFinished(hash, id, new HoldHeader(timeMs, 0, 0, 0, Detailed: false), [], HoldState.Cancelled, timeMs);
         Mix((ulong)id.Length);
     }
 
     private void Extended(ExtendedEvent extended)
     {
-        Holds.Extend(Require(extended.Id), extended.DeadlineMs, _lines);
+        Holds.Extend(RequireHeld(extended.Id), extended.DeadlineMs, _lines);
         Mix((ulong)extended.DeadlineMs);
     }
 
@@ -195,6 +205,7 @@ internal sealed class Ledger
         int slot = Require(returned.Id);
         HoldHeader header = Holds.ReadLines(slot, _lines);
         Span<LineState> lines = _lines.AsSpan(0, header.LineCount);
+        Fits(returned.LineCount == lines.Length);
         returned.CopyQuantities(_quantities);
         for (int i = 0; i < lines.Length; i++)
         {
@@ -205,6 +216,7 @@ internal sealed class Ledger
             }
 
             ref LineState line = ref lines[i];
+            Fits(quantity > 0 && quantity <= line.Consumed);
             Resource resource = Resources[line.Resource];
             resource.Consumed -= quantity;
             resource.Available += quantity;
@@ -239,7 +251,7 @@ internal sealed class Ledger
         resource.Supplied += adjusted.Delta;
         Touch(resource);
         string id = System.Text.Encoding.UTF8.GetString(adjusted.AdjustmentId);
-        resource.Adjustments[id] = new KnownAdjustment(adjusted.Absolute, adjusted.Force, adjusted.Asked, adjusted.ExpectedVersion);
+        Fits(resource.Adjustments.TryAdd(id, new KnownAdjustment(adjusted.Absolute, adjusted.Force, adjusted.Asked, adjusted.ExpectedVersion)));
         KnownAdjustments.Enqueue((timeMs, resource.Number, id));
     }
 
@@ -267,6 +279,7 @@ internal sealed class Ledger
 
     private void AdjustmentsForgotten(int count)
     {
+        Fits(count <= KnownAdjustments.Count);
         for (int i = 0; i < count; i++)
         {
             (_, int resource, string id) = KnownAdjustments.Dequeue();
@@ -282,11 +295,32 @@ internal sealed class Ledger
         return slot >= 0 ? slot : throw new InvalidDataException("The journal names a hold that is not known.");
     }
 
+    private int RequireHeld(ReadOnlySpan<byte> id)
+    {
+        int slot = Require(id);
+        Fits(Holds.IsHeld(slot));
+        return slot;
+    }
+
+    private static void Fits(bool fits)
+    {
+        if (!fits)
+        {
+            throw new InvalidDataException("The journal has an event that does not fit the state: it is not this space's, or not in order.");
+        }
+    }
+
+    private void Finish(int slot, HoldState state, long timeMs)
+    {
+        Holds.Finish(slot, state, timeMs);
+    }
+
     private void GiveBack(int account, long quantity)
     {
         if (account >= 0)
         {
-            Accounts[account].Used -= quantity;
+            ref Account given = ref Accounts[account];
+            given.Used -= quantity;
         }
     }
 
