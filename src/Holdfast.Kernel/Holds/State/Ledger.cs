@@ -113,6 +113,7 @@ internal sealed class Ledger
         }
 
         var header = new HoldHeader(timeMs, held.TtlMs, held.LifeMs, count, Detailed: false);
+        Mix((ulong)header.DeadlineMs);
         int slot = Holds.AddHeld(idHash, held.Id, header, _lines.AsSpan(0, count));
         for (int i = 0; i < count; i++)
         {
@@ -191,7 +192,7 @@ internal sealed class Ledger
         ulong hash = Hasher.Hash(id);
         Fits(Holds.Find(hash, id) < 0);
         Holds.AddFinished(hash, id, new HoldHeader(timeMs, 0, 0, 0, Detailed: false), [], HoldState.Cancelled, timeMs);
-        Mix((ulong)id.Length);
+        Mix((ulong)id.Length ^ (ulong)timeMs);
     }
 
     private void Extended(ExtendedEvent extended)
@@ -242,6 +243,7 @@ internal sealed class Ledger
         Resource resource = number >= 0 ? Resources[number] : Resources.Add(hash, put.Id);
         resource.SetPolicy(put.Policy);
         Touch(resource);
+        MixPolicy(put.Policy);
     }
 
     private void SupplyAdjusted(SupplyAdjustedEvent adjusted, long timeMs)
@@ -252,6 +254,7 @@ internal sealed class Ledger
         Touch(resource);
         string id = System.Text.Encoding.UTF8.GetString(adjusted.AdjustmentId);
         Fits(resource.Adjustments.TryAdd(id, new KnownAdjustment(adjusted.Absolute, adjusted.Force, adjusted.Asked, adjusted.ExpectedVersion)));
+        Mix((ulong)adjusted.Asked ^ ((ulong)adjusted.ExpectedVersion << 32));
         KnownAdjustments.Enqueue((timeMs, resource.Number, id));
     }
 
@@ -313,6 +316,7 @@ internal sealed class Ledger
     private void Finish(int slot, HoldState state, long timeMs)
     {
         Holds.Finish(slot, state, timeMs);
+        Mix((ulong)state ^ ((ulong)timeMs << 8));
     }
 
     private void GiveBack(int account, long quantity)
@@ -321,6 +325,7 @@ internal sealed class Ledger
         {
             ref Account given = ref Accounts[account];
             given.Used -= quantity;
+            Mix((ulong)given.Used);
         }
     }
 
@@ -329,6 +334,22 @@ internal sealed class Ledger
         resource.Version++;
         Mix((ulong)resource.Available);
         Mix((ulong)resource.Held ^ ((ulong)resource.Consumed << 32));
+    }
+
+    /// <summary>No bucket follows from a policy, so only this shows one that was read wrongly.</summary>
+    private void MixPolicy(ResourcePolicy policy)
+    {
+        Mix((ulong)(policy.LimitPerOwner ?? -1));
+        Mix((ulong)(policy.OpensAtMs ?? -1));
+        Mix((ulong)(policy.ClosesAtMs ?? -1));
+        Mix((ulong)(policy.HoldMs ?? -1));
+        Mix((ulong)policy.Overdraft);
+        Mix((ulong)policy.SafetyStock);
+        Mix(policy.Disabled ? 1UL : 0);
+        foreach (char letter in policy.Owner ?? "")
+        {
+            Mix(letter);
+        }
     }
 
     private void Mix(ulong value)
