@@ -2,7 +2,8 @@ namespace Holdfast.Kernel;
 
 /// <summary>
 /// The proof that nothing was lost or made up: for every resource, supplied = available + held + consumed, and held and
-/// consumed are the sums of what the holds say; for every account, what is used is at least what its holds say.
+/// consumed are the sums of what the holds say; for every account, what is used is at least what its holds say, and all
+/// accounts of a resource together use no more beyond that than forgotten holds have consumed.
 /// </summary>
 internal static class Conservation
 {
@@ -12,7 +13,8 @@ internal static class Conservation
         long[] held = new long[ledger.Resources.Count];
         long[] consumed = new long[ledger.Resources.Count];
         long[] used = new long[ledger.Accounts.End];
-        SumHolds(ledger, held, consumed, used);
+        int[] references = new int[ledger.Accounts.End];
+        SumHolds(ledger, held, consumed, used, references);
         for (int i = 0; i < held.Length; i++)
         {
             Resource resource = ledger.Resources[i];
@@ -32,18 +34,46 @@ internal static class Conservation
             }
         }
 
+        return FindAccountImbalance(ledger, used, references);
+    }
+
+    private static string? FindAccountImbalance(Ledger ledger, long[] used, int[] references)
+    {
+        long[] beyond = new long[ledger.Resources.Count];
         for (int i = 0; i < used.Length; i++)
         {
-            if (ledger.Accounts[i].Name != 0 && ledger.Accounts[i].Used < used[i])
+            Account account = ledger.Accounts[i];
+            if (account.Name == 0)
             {
-                return $"an account on {ledger.Resources[ledger.Accounts[i].Resource].Id} says {ledger.Accounts[i].Used} used, but its holds say {used[i]}";
+                continue;
+            }
+
+            string on = "an account on " + ledger.Resources[account.Resource].Id;
+            if (account.Used < used[i])
+            {
+                return $"{on} says {account.Used} used, but its holds say {used[i]}";
+            }
+
+            if (account.References != references[i])
+            {
+                return $"{on} says that {account.References} holds refer to it, but {references[i]} do";
+            }
+
+            beyond[account.Resource] += account.Used - used[i];
+        }
+
+        for (int i = 0; i < beyond.Length; i++)
+        {
+            if (beyond[i] > ledger.Resources[i].ConsumedByForgotten)
+            {
+                return $"{ledger.Resources[i].Id}: accounts use {beyond[i]} that no hold has, but forgotten ones consumed {ledger.Resources[i].ConsumedByForgotten}";
             }
         }
 
         return null;
     }
 
-    private static void SumHolds(Ledger ledger, long[] held, long[] consumed, long[] used)
+    private static void SumHolds(Ledger ledger, long[] held, long[] consumed, long[] used, int[] references)
     {
         var lines = new LineState[LinedCommand.MaxLines];
         for (int slot = 0; slot < ledger.Holds.End; slot++)
@@ -61,6 +91,7 @@ internal static class Conservation
                 if (line.Account >= 0)
                 {
                     used[line.Account] += line.Held + line.Consumed;
+                    references[line.Account]++;
                 }
             }
         }
