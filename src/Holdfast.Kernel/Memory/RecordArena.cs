@@ -14,6 +14,7 @@ internal sealed class RecordArena
     private const int ChunkUnitsShift = 14;
     private const int ChunkUnits = 1 << ChunkUnitsShift;
     private const int MaxUnits = 1024;
+    private const int MaxChunks = (1 << (32 - ChunkUnitsShift)) - 1; // one less than fits, so that the end fits too
 
     private readonly uint[] _free = new uint[MaxUnits + 1];
     private byte[][] _chunks = new byte[4][];
@@ -66,6 +67,12 @@ internal sealed class RecordArena
     {
         // What is left of the chunk (under 4 KiB) stays unused.
         int chunk = (int)(_end >> ChunkUnitsShift);
+        if (chunk == MaxChunks)
+        {
+            // Wrapping around would hand out the first records again.
+            throw new InvalidOperationException("The space's records fill 16 GiB: it holds no more.");
+        }
+
         if (chunk == _chunks.Length)
         {
             Array.Resize(ref _chunks, chunk * 2);
