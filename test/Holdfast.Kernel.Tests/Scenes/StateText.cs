@@ -53,6 +53,11 @@ internal static class StateText
     {
         byte[] id = Space.Utf8(hold.Id);
         int slot = ledger.Holds.Find(ledger.Hasher.Hash(id), id);
+        if (slot < 0)
+        {
+            return $"hold {hold.Id} can't be found by its name";
+        }
+
         var lines = new LineState[LinedCommand.MaxLines];
         HoldHeader header = ledger.Holds.ReadLines(slot, lines);
         string confirmed = string.Join(',', lines.Take(header.LineCount).Select(l => l.LastConfirmed));
