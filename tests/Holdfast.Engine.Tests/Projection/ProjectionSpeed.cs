@@ -15,7 +15,7 @@ namespace Holdfast.Engine.Tests.Projection;
 /// </summary>
 public sealed class ProjectionSpeed(PostgresServer server, ITestOutputHelper output) : IClassFixture<PostgresServer>
 {
-    private const int Count = 500_000;
+    private const int Count = 200_000;
     private const int BatchSize = 500;
 
     [Theory(Explicit = true)]
@@ -63,6 +63,59 @@ public sealed class ProjectionSpeed(PostgresServer server, ITestOutputHelper out
             await ViewTable.ProjectAsync(store, journal, () => 16);
             output.WriteLine($"{database} {what}: {events / watch.Elapsed.TotalSeconds:N0} events/s, {(Process.GetCurrentProcess().TotalProcessorTime - cpu).TotalMilliseconds * 1000 / events:N2} us of processor an event");
         }
+    }
+
+    /// <summary>What the projector takes from a sale: its thread's share of a processor, and holds a second with and without it.</summary>
+    [Theory(Explicit = true)]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Share_of_a_processor_during_a_sale(bool views)
+    {
+        const int callers = 256;
+        var length = TimeSpan.FromSeconds(8);
+        using var folder = new TempFolder();
+        HoldfastOptions options = new HoldfastOptions().UseSqlite(folder.File("holdfast.db"));
+        await using Serving serving = await Serving.StartAsync(options.JournalStore(), space => views ? options.ViewStore(space, TimeProvider.System) : null, new SpaceOptions());
+        await serving.StockAsync("sku", long.MaxValue / 8);
+        var watch = Stopwatch.StartNew();
+        double before = ProjectorSeconds();
+        long made = 0;
+        await Task.WhenAll(Enumerable.Range(0, callers).Select(c => Task.Run(async () =>
+        {
+            for (int i = 0; watch.Elapsed < length; i++)
+            {
+                await serving.HoldAsync($"{c}-{i}", "sku", 1, $"user-{c}");
+                Interlocked.Increment(ref made);
+            }
+        })));
+
+        double seconds = watch.Elapsed.TotalSeconds;
+        output.WriteLine($"views {views}: {made / seconds:N0} holds/s, projector {(ProjectorSeconds() - before) / seconds:P1} of a processor");
+        if (views)
+        {
+            output.WriteLine($"lag {serving.Views.Progress.LagSequences} batches, {serving.Views.Progress.Events:N0} of {made:N0} events shown");
+            watch.Restart();
+            (await serving.Views.CatchUpAsync(TimeSpan.FromMinutes(5), TestContext.Current.CancellationToken)).ShouldBeTrue();
+            output.WriteLine($"caught up after {watch.Elapsed.TotalSeconds:N1} s");
+        }
+    }
+
+    /// <summary>From Linux' own books: the times of the thread by its name.</summary>
+    private static double ProjectorSeconds()
+    {
+        const int userTime = 11, systemTime = 12;
+        const double ticksPerSecond = 100;
+        foreach (string task in Directory.GetDirectories("/proc/self/task"))
+        {
+            string stat = File.ReadAllText(Path.Join(task, "stat"));
+            if (stat.Contains("(holdfast views", StringComparison.Ordinal))
+            {
+                string[] fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
+                return (double.Parse(fields[userTime], CultureInfo.InvariantCulture) + double.Parse(fields[systemTime], CultureInfo.InvariantCulture)) / ticksPerSecond;
+            }
+        }
+
+        return 0;
     }
 
     // Scattered as hashes of shoppers would be: the worst case for an index.
