@@ -4,15 +4,13 @@
 process_tools() { postgres_tools; }
 process_prepare() { postgres_prepare; }
 
-# The bench prints plain lines; these read the number of "LABEL: 1,234,567", and the 99th percentile from
-# wherever it stands ("p99 1.25 ms", "p99: 250 us"), in milliseconds.
+# The bench prints plain lines; these read the number of "LABEL: 1,234,567", and the 99th percentile in
+# milliseconds ("latency p99 ms: 1.25").
 rate_of() {
     awk -v label="$1" 'index(tolower($0), label) == 1 { gsub(/[^0-9.]/, ""); print; exit }' "$work/bench.log"
 }
 p99_of() {
-    awk 'match($0, /p99[ :=]+[0-9.,]+ *(ms|us)?/) {
-        text = substr($0, RSTART + 3, RLENGTH - 3); unit = text ~ /us$/ ? 1000 : 1
-        gsub(/[^0-9.]/, "", text); print text / unit; exit }' "$work/bench.log"
+    awk -F': *' '$1 == "latency p99 ms" { print $2; exit }' "$work/bench.log"
 }
 
 process_sample() {
