@@ -37,13 +37,13 @@ internal static class PostgresViewSchema
         CREATE TABLE IF NOT EXISTS holdfast_view_holds(
             space text NOT NULL, number bigint NOT NULL, id text COLLATE "C" NOT NULL, owner text COLLATE "C", state smallint NOT NULL,
             created_at bigint NOT NULL, expires_at bigint NOT NULL, finished_at bigint, sequence bigint NOT NULL,
-            PRIMARY KEY(space, number)) WITH (fillfactor = 70);
+            PRIMARY KEY(space, number)) WITH (fillfactor = 50);
         CREATE INDEX IF NOT EXISTS holdfast_view_holds_id ON holdfast_view_holds(space, id);
         CREATE INDEX IF NOT EXISTS holdfast_view_holds_owner ON holdfast_view_holds(space, owner, number) WHERE owner IS NOT NULL;
         CREATE TABLE IF NOT EXISTS holdfast_view_lines(
             space text NOT NULL, hold bigint NOT NULL, line smallint NOT NULL, resource bigint NOT NULL,
             quantity bigint NOT NULL, held bigint NOT NULL, consumed bigint NOT NULL, returned bigint NOT NULL,
-            PRIMARY KEY(space, hold, line)) WITH (fillfactor = 70);
+            PRIMARY KEY(space, hold, line)) WITH (fillfactor = 50);
         CREATE INDEX IF NOT EXISTS holdfast_view_lines_resource ON holdfast_view_lines(space, resource, hold);
         CREATE TABLE IF NOT EXISTS holdfast_view_live(
             space text NOT NULL, hold bigint NOT NULL, resource bigint NOT NULL,
