@@ -30,7 +30,7 @@ internal sealed class SaleClients : IAsyncDisposable
         RespAddress = server.RespAddress,
         Retry = new RetryOptions
         {
-            MaxAttempts = 100,
+            MaxAttempts = 10_000, // the time is the bound: restarts on a busy machine take many attempts
             OverallTimeout = TimeSpan.FromMinutes(2),
             AttemptTimeout = TimeSpan.FromSeconds(15),
             BaseDelay = TimeSpan.FromMilliseconds(20),
