@@ -1,4 +1,5 @@
 using System.Net;
+using System.Runtime.CompilerServices;
 using Holdfast.Engine;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -19,6 +20,8 @@ namespace Holdfast.Server;
 /// </summary>
 public static class HoldfastServer
 {
+    private static readonly ConditionalWeakTable<WebApplication, SpaceStarter> Starters = [];
+
     /// <summary>Builds a server. Nothing is opened before it starts.</summary>
     /// <exception cref="SettingsException">A setting is not usable, or protected mode refuses; the message says what to do.</exception>
     public static WebApplication Create(ServerSettings settings) => Create(settings, null);
@@ -30,11 +33,11 @@ public static class HoldfastServer
     public static IPEndPoint? RespEndpoint(WebApplication server) =>
         Addresses(server).Count < 2 ? null : IPEndPoint.Parse(Address(server, 1).Authority);
 
-    /// <summary>Why the server stopped by itself (its journal can't be used), or null.</summary>
+    /// <summary>Why the server stopped by itself (its journal can't be used), or null. Can be asked also when it has been disposed.</summary>
     public static Exception? Failure(WebApplication server)
     {
         ArgumentNullException.ThrowIfNull(server);
-        return server.Services.GetRequiredService<SpaceStarter>().Failure;
+        return Starters.TryGetValue(server, out SpaceStarter? starter) ? starter.Failure : null;
     }
 
     internal static WebApplication Create(ServerSettings settings, Action<WebApplicationBuilder>? change)
@@ -50,6 +53,7 @@ public static class HoldfastServer
         change?.Invoke(builder);
 
         WebApplication app = builder.Build();
+        Starters.Add(app, app.Services.GetRequiredService<SpaceStarter>());
         Pipeline(app);
         return app;
     }
@@ -73,6 +77,7 @@ public static class HoldfastServer
         services.AddHostedService(s => s.GetRequiredService<SpaceStarter>());
         services.AddSingleton<Access>();
         services.AddSingleton<CallPool>();
+        services.AddSingleton<HttpProblems>();
         services.AddSingleton<SpaceOf>();
         services.AddSingleton<HoldCalls>();
         services.AddSingleton<ResourceCalls>();
@@ -93,7 +98,7 @@ public static class HoldfastServer
         // Before routing, whose matching would cost the hot path a measurable part of its time.
         app.Use(app.Services.GetRequiredService<HoldCalls>().FrontDoor);
         app.UseRouting();
-        app.UseMiddleware<HttpProblems>();
+        app.Use(app.Services.GetRequiredService<HttpProblems>().Around);
         DocsPages.UsePage(app);
         app.UseMiddleware<AccessMiddleware>();
 

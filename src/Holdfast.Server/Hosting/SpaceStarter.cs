@@ -28,7 +28,12 @@ internal sealed partial class SpaceStarter(SpaceHost host, ViewHost views, IHost
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        while (!_started)
+        // Listening first: who stops a host that is still starting gets a cancelled start for an answer, and no reason.
+        var listening = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using CancellationTokenRegistration started = lifetime.ApplicationStarted.Register(() => listening.TrySetResult());
+        await using CancellationTokenRegistration stopped = stoppingToken.Register(() => listening.TrySetResult());
+        await listening.Task;
+        while (!_started && !stoppingToken.IsCancellationRequested)
         {
             try
             {
@@ -52,7 +57,6 @@ internal sealed partial class SpaceStarter(SpaceHost host, ViewHost views, IHost
                 Trouble = e.Message;
                 Failure = e;
                 CannotStart(logger, e.Message, e);
-                Environment.ExitCode = 1;
                 lifetime.StopApplication();
                 return;
             }

@@ -19,6 +19,8 @@ internal sealed class Telemetry : IDisposable
     /// <summary>Name of the meter and of the activity source.</summary>
     public const string Name = "Holdfast";
 
+    private const int GrpcPort = 4317;
+
     private readonly Meter _meter;
 
     public Telemetry(SpaceHost host, IMeterFactory meters)
@@ -34,26 +36,27 @@ internal sealed class Telemetry : IDisposable
     /// <summary>Adds the exporters.</summary>
     public static void Add(IServiceCollection services, Uri endpoint)
     {
-        void Send(OtlpExporterOptions otlp)
-        {
-            otlp.Endpoint = endpoint;
-
-            // 4318 is the registered port of OTLP over HTTP; whoever names another says so by the standard's own variable.
-            if (endpoint.Port == 4318)
-            {
-                otlp.Protocol = OtlpExportProtocol.HttpProtobuf;
-            }
-        }
-
         services.AddOpenTelemetry()
             .ConfigureResource(r => r.AddService("holdfast"))
-            .WithTracing(t => t.AddSource(Name).AddAspNetCoreInstrumentation().AddOtlpExporter(Send))
-            .WithMetrics(m => m.AddMeter(Name).AddAspNetCoreInstrumentation().AddRuntimeInstrumentation().AddOtlpExporter(Send));
+            .WithTracing(t => t.AddSource(Name).AddAspNetCoreInstrumentation().AddOtlpExporter(o => Send(o, endpoint, "v1/traces")))
+            .WithMetrics(m => m.AddMeter(Name).AddAspNetCoreInstrumentation().AddRuntimeInstrumentation().AddOtlpExporter(o => Send(o, endpoint, "v1/metrics")));
         services.AddSingleton<Telemetry>();
         services.AddHostedService<Begin>();
     }
 
     public void Dispose() => _meter.Dispose();
+
+    private static void Send(OtlpExporterOptions otlp, Uri endpoint, string path)
+    {
+        // 4317 is the registered port of OTLP over gRPC, and what the others speak is HTTP, unless the standard's own
+        // variable says otherwise (the exporter has read it already).
+        if (Environment.GetEnvironmentVariable("OTEL_EXPORTER_OTLP_PROTOCOL") is null)
+        {
+            otlp.Protocol = endpoint.Port == GrpcPort ? OtlpExportProtocol.Grpc : OtlpExportProtocol.HttpProtobuf;
+        }
+
+        otlp.Endpoint = otlp.Protocol == OtlpExportProtocol.Grpc ? endpoint : new Uri(endpoint.AbsoluteUri.TrimEnd('/') + "/" + path);
+    }
 
     private static IEnumerable<Measurement<long>> Each(SpaceHost host, Func<Space, long> value) =>
         host.Spaces.Select(s => new Measurement<long>(value(s), new KeyValuePair<string, object?>("space", s.Name)));

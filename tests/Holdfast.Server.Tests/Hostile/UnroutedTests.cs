@@ -23,4 +23,19 @@ public sealed class UnroutedTests
         reply.Text.ShouldNotContain("Exception");
         reply.Text.ShouldNotContain(" at ");
     }
+
+    [Fact]
+    public async Task A_request_that_breaks_off_gets_its_problem_and_the_connection_is_closed()
+    {
+        await using RunningServer server = await RunningServer.StartAsync();
+        foreach (string path in new[] { "/v1/holds", "/v1/spaces/default/holds", "/v1/resources/sku/adjustments" })
+        {
+            using RawClient client = await RawClient.ConnectAsync(server.Endpoint);
+            await client.SendAsync($"POST {path} HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nnot-a-chunk\r\n");
+            string? said = await client.ReadToEndAsync(TimeSpan.FromSeconds(20));
+            said.ShouldNotBeNull();
+            said.ShouldStartWith("HTTP/1.1 400");
+            said.ShouldContain("\"code\":\"invalid\"");
+        }
+    }
 }

@@ -10,7 +10,7 @@ namespace Holdfast.Server;
 /// The calls on holds. Written as plain delegates over pooled state: a try comes hundreds of thousands of times a minute,
 /// and a framework's binding would cost as much as the rest of it.
 /// </summary>
-internal sealed class HoldCalls(SpaceOf spaces, CallPool calls, Access access)
+internal sealed class HoldCalls(SpaceOf spaces, CallPool calls, Access access, HttpProblems problems)
 {
     /// <summary>The path of a try in the space that nobody names.</summary>
     public const string Path = "/v1/holds";
@@ -69,6 +69,11 @@ internal sealed class HoldCalls(SpaceOf spaces, CallPool calls, Access access)
                 context.Response.Headers.Location = Location(context, call.Body.Text(Fields.Id));
                 await call.SendAsync(context, StatusCodes.Status201Created);
             }
+        }
+        catch (Exception e)
+        {
+            // Here and not by the middleware around the others, past which the front door leads.
+            await problems.TellAsync(context, e);
         }
         finally
         {

@@ -8,52 +8,50 @@ namespace Holdfast.Server;
 /// Whatever goes wrong around the calls is told as a problem too: unknown paths, wrong methods, requests that Kestrel
 /// refuses while they are being read, and mistakes of ours (which are logged, and told without their insides).
 /// </summary>
-internal sealed partial class HttpProblems(RequestDelegate next, CallPool calls, ILogger<HttpProblems> logger)
+internal sealed partial class HttpProblems(CallPool calls, ILogger<HttpProblems> logger)
 {
-    public async Task InvokeAsync(HttpContext context)
+    /// <summary>The middleware.</summary>
+    public RequestDelegate Around(RequestDelegate next) => async context =>
     {
-        Problem problem;
-        string detail;
         try
         {
             await next(context);
-            if (context.Response is not { StatusCode: >= 400, HasStarted: false, ContentType: null, ContentLength: null })
-            {
-                return;
-            }
-
-            (problem, detail) = context.Response.StatusCode switch
-            {
-                StatusCodes.Status404NotFound => (Problem.PathNotFound, $"there is no {context.Request.Path}: see /docs"),
-                StatusCodes.Status405MethodNotAllowed => (Problem.MethodNotAllowed, $"{context.Request.Path} doesn't take {context.Request.Method}: see the header Allow, or /docs"),
-                _ => (Problem.Internal with { Status = context.Response.StatusCode }, "the request could not be answered"),
-            };
         }
-        catch (BadHttpRequestException e) when (!context.Response.HasStarted)
+        catch (Exception e)
         {
-            (problem, detail) = (Of(e), e.Message);
+            await TellAsync(context, e);
+            return;
         }
-        catch (Exception e) when (Ended(context, e))
+
+        if (context.Response is { StatusCode: >= 400, HasStarted: false, ContentType: null, ContentLength: null })
+        {
+            await TellStatusAsync(context);
+        }
+    };
+
+    /// <summary>Tells of a request that failed.</summary>
+    public async Task TellAsync(HttpContext context, Exception failure)
+    {
+        if (Ended(context, failure))
         {
             // The client left (E63): there is nobody to tell. What was sent to the space stands.
             context.Abort();
             return;
         }
-        catch (Exception e) when (!context.Response.HasStarted)
+
+        if (failure is BadHttpRequestException bad)
         {
-            Failed(logger, context.Request.Method, context.Request.Path, e);
-            (problem, detail) = (Problem.Internal, "the server's log says more; asking again with the same id is safe");
+            await TellAsync(context, Of(bad), bad.Message);
+            if (LeavesBodyUnread(bad))
+            {
+                context.Abort();
+            }
+
+            return;
         }
 
-        Call call = calls.Rent();
-        try
-        {
-            await call.RefuseAsync(context, problem, detail);
-        }
-        finally
-        {
-            calls.Return(call);
-        }
+        Failed(logger, context.Request.Method, context.Request.Path, failure);
+        await TellAsync(context, Problem.Internal, "the server's log says more; asking again with the same id is safe");
     }
 
     /// <summary>What kind of problem it is that Kestrel found with a request.</summary>
@@ -73,6 +71,34 @@ internal sealed partial class HttpProblems(RequestDelegate next, CallPool calls,
     private static bool Ended(HttpContext context, Exception e) =>
         e is ConnectionResetException or ConnectionAbortedException
         || (e is OperationCanceledException or IOException && context.RequestAborted.IsCancellationRequested);
+
+    private Task TellStatusAsync(HttpContext context) => context.Response.StatusCode switch
+    {
+        StatusCodes.Status404NotFound => TellAsync(context, Problem.PathNotFound, $"there is no {context.Request.Path}: see /docs"),
+        StatusCodes.Status405MethodNotAllowed =>
+            TellAsync(context, Problem.MethodNotAllowed, $"{context.Request.Path} doesn't take {context.Request.Method}: see the header Allow, or /docs"),
+        int status => TellAsync(context, Problem.Internal with { Status = status }, "the request could not be answered"),
+    };
+
+    private async Task TellAsync(HttpContext context, Problem problem, string detail)
+    {
+        if (context.Response.HasStarted)
+        {
+            // Half an answer is on its way; cut off, it can't be taken for a whole one.
+            context.Abort();
+            return;
+        }
+
+        Call call = calls.Rent();
+        try
+        {
+            await call.RefuseAsync(context, problem, detail);
+        }
+        finally
+        {
+            calls.Return(call);
+        }
+    }
 
     [LoggerMessage(100, LogLevel.Error, "{Method} {Path} failed.")]
     private static partial void Failed(ILogger logger, string method, string path, Exception exception);
