@@ -7,7 +7,7 @@ namespace Holdfast.Engine.Projection;
 internal sealed class Pace(Space space, TimeProvider time)
 {
     private const int RestFactorWhileBusy = 7;
-    private const double BusyEventsPerSecond = 20_000;
+    private const double BusyEventsPerSecond = 1_000;
     private const int BusyQueueLength = 256;
     private static readonly TimeSpan MeasureEvery = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestRest = TimeSpan.FromSeconds(1);

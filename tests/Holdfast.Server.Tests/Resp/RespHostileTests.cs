@@ -109,12 +109,12 @@ public sealed class RespHostileTests
             using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { LingerState = new LingerOption(true, 0) };
             await socket.ConnectAsync(server.Endpoint);
             await socket.SendAsync(RespServer.Encode($"HOLD.TRY gone-{i} - 600 sku-1 1"));
-            await Task.Delay(20);
-        }
 
-        for (int i = 0; i < 100 && (await server.StockAsync()).Held < 20; i++)
-        {
-            await Task.Delay(20);
+            // Reset only once the server has read it: a reset throws away what is still in its buffer.
+            for (int wait = 0; wait < 500 && (await server.StockAsync()).Held <= i; wait++)
+            {
+                await Task.Delay(10);
+            }
         }
 
         (await server.StockAsync()).Held.ShouldBe(20);
