@@ -132,7 +132,7 @@ public sealed class SpaceFaultTests
     [Fact]
     public async Task AnswerIsHeldBack_UntilItsOwnBatchIsDurable()
     {
-        // With a buffer shared between batches, batch N+1's answers could leave with batch N's (see FINDINGS).
+        // With a buffer shared between batches, batch N+1's answers could leave with batch N's.
         var journal = new FaultyJournal(new MemoryJournalStore().Get("default"), rule: null);
         Task settling = SettleEverything(journal, out CancellationTokenSource settle);
         RunningSpace space = await RunningSpace.StartAsync(journal);
