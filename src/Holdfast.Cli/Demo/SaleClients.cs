@@ -30,11 +30,11 @@ internal sealed class SaleClients : IAsyncDisposable
         RespAddress = server.RespAddress,
         Retry = new RetryOptions
         {
-            MaxAttempts = 10_000, // the time is the bound: restarts on a busy machine take many attempts
+            MaxAttempts = 100,
             OverallTimeout = TimeSpan.FromMinutes(2),
             AttemptTimeout = TimeSpan.FromSeconds(15),
             BaseDelay = TimeSpan.FromMilliseconds(20),
-            MaxDelay = TimeSpan.FromMilliseconds(400),
+            MaxDelay = TimeSpan.FromSeconds(1), // restarts on a busy machine take long: fifty seconds on average in all
         },
     };
 }
