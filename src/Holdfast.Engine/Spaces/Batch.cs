@@ -21,7 +21,7 @@ internal sealed class Batch
     /// <summary>0 when there is nothing to write: the batch only waits for those before it.</summary>
     public long Sequence { get; set; }
 
-    public long TimeMs { get; set; }
+    public long TimeMs { get; private set; }
 
     /// <summary>The machine's digest after this batch.</summary>
     public ulong Digest { get; set; }
@@ -30,8 +30,21 @@ internal sealed class Batch
 
     public void Add(Request request) => (request.CompletesInline ? Own : Awaited).Add(request);
 
-    public void Begin()
+    /// <summary>Whether the loop has begun to decide for it: its time is set, what was due by then is in it.</summary>
+    public bool IsBegun { get; private set; }
+
+    /// <summary>Requests whose answers wait for it.</summary>
+    public int Requests => Own.Count + Awaited.Count;
+
+    public void Begin(long timeMs)
     {
+        TimeMs = timeMs;
+        IsBegun = true;
+    }
+
+    public void Clear()
+    {
+        IsBegun = false;
         Events.Clear();
         Own.Clear();
         Awaited.Clear();

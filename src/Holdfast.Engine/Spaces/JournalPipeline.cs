@@ -1,140 +1,150 @@
+using System.Runtime.CompilerServices;
 using Holdfast.Journal;
 
 namespace Holdfast.Engine;
 
 /// <summary>
-/// What is decided but not yet durable: seals batches (the hash chain), appends them in order, and tells their askers
-/// once they are durable. After the first failure nothing more is written: all later batches fail with it, since they
-/// build on what is not durable.
+/// What is decided but not yet durable: seals batches (the hash chain), begins their appends in order, and tells their
+/// askers, in order too, once they are durable. After the first failure nothing more is written: all later batches fail
+/// with it, since they build on what is not durable.
 /// </summary>
 /// <remarks>
-/// Passive: <see cref="StartNext"/> and <see cref="FinishOldest"/> are called by the journal's thread, or step by step by
-/// the simulator. Rent, Write and Return are the loop's side.
+/// No thread of its own. The loop rents and writes; whoever completes an append (the journal's thread, a connection's)
+/// finishes batches here. One at a time does so, so the order holds.
 /// </remarks>
 internal sealed class JournalPipeline
 {
     private readonly IJournal _journal;
     private readonly Action<Batch> _durable;
-    private readonly Action _wake;
-    private readonly SemaphoreSlim _free;
-    private readonly Queue<Batch> _ready = new();
+    private readonly Action _moved;
+    private readonly Action _finish;
     private readonly Stack<Batch> _pool = new();
-    private readonly Queue<(Batch Batch, ValueTask Append)> _inFlight = new();
+    private readonly Queue<(Batch Batch, ValueTaskAwaiter Append)> _inFlight = new();
     private readonly byte[] _previousHash;
-    private readonly Lock _lock = new();
-    private volatile bool _idle = true;
+    private readonly object _lock = new();
+    private bool _finishing;
+    private int _untold;
+    private volatile int _writing;
     private volatile Exception? _failure;
 
     /// <summary>A pipeline behind the end of an open journal.</summary>
     /// <param name="journal">The open journal.</param>
     /// <param name="tail">Where it ends.</param>
     /// <param name="durable">Told of each written batch in order, before its askers are.</param>
-    /// <param name="wake">Called when there is something to start or to finish.</param>
-    public JournalPipeline(IJournal journal, JournalTail tail, Action<Batch> durable, Action wake)
+    /// <param name="moved">Called after a batch was finished: there is room again.</param>
+    public JournalPipeline(IJournal journal, JournalTail tail, Action<Batch> durable, Action moved)
     {
         _journal = journal;
         _durable = durable;
-        _wake = wake;
+        _moved = moved;
+        _finish = Finish;
         _previousHash = tail.Hash.ToArray();
-
-        // Those in flight, and one that the loop fills meanwhile. One more would only make batches smaller, and each costs
-        // an append: what arrives while all are underway gathers in the queue.
-        int batches = journal.MaxInFlight + 1;
-        for (int i = 0; i < batches; i++)
-        {
-            _pool.Push(new Batch());
-        }
-
-        _free = new SemaphoreSlim(batches);
     }
 
     /// <summary>Why writing ended, or null. Once set, every batch handed over fails.</summary>
     public Exception? Failure => _failure;
 
     /// <summary>Whether everything handed over so far is durable.</summary>
-    public bool AllIsDurable => _idle && _failure is null;
+    public bool AllIsDurable => _writing == 0 && _failure is null;
 
-    /// <summary>Whether nothing is handed over or in flight.</summary>
-    public bool IsIdle => _idle;
+    /// <summary>Whether <see cref="Write"/> may be called now: the journal takes one more.</summary>
+    public bool HasRoom => _writing < _journal.MaxInFlight;
 
-    /// <summary>Whether <see cref="Rent"/> would not wait.</summary>
-    public bool HasFreeBatch => _free.CurrentCount > 0;
-
-    /// <summary>An empty batch; waits while all are underway.</summary>
+    /// <summary>An empty batch. The loop has one at a time: gives it back, or writes it when there is room.</summary>
     public Batch Rent()
     {
-        _free.Wait();
         lock (_lock)
         {
-            Batch batch = _pool.Pop();
-            batch.Begin();
-            return batch;
+            // Never more than those in flight, one being told and one that the loop fills.
+            return _pool.TryPop(out Batch? batch) ? batch : new Batch();
         }
     }
 
     /// <summary>Gives back a batch that turned out empty.</summary>
     public void Return(Batch batch)
     {
+        batch.Clear();
         lock (_lock)
         {
             _pool.Push(batch);
         }
-
-        _free.Release();
     }
 
-    /// <summary>Hands a batch over to be written (or, without a sequence, to wait its turn).</summary>
+    /// <summary>Begins to write a batch (or, when it has no sequence, only lets it wait for those before it).</summary>
     public void Write(Batch batch)
     {
-        lock (_lock)
+        ValueTask append = Append(batch);
+        ValueTaskAwaiter awaiter = append.GetAwaiter();
+        if (!append.IsCompleted)
         {
-            _idle = false;
-            _ready.Enqueue(batch);
+            // Before it is queued: from then on another thread may end it, and an awaiter that was ended can't be asked.
+            awaiter.UnsafeOnCompleted(_finish);
         }
 
-        _wake();
+        lock (_lock)
+        {
+            _writing++;
+            _untold++;
+            _inFlight.Enqueue((batch, awaiter));
+        }
+
+        // It may be over by now, without anybody having found it here.
+        Finish();
     }
 
-    /// <summary>Starts to append the next batch, if there is one and the journal takes one more; false otherwise.</summary>
-    public bool StartNext()
+    /// <summary>Waits until nothing is underway: before the journal may be opened again.</summary>
+    public void Drain()
     {
-        if (_inFlight.Count >= _journal.MaxInFlight)
-        {
-            return false;
-        }
-
-        Batch? batch;
         lock (_lock)
         {
-            if (!_ready.TryDequeue(out batch))
+            while (_untold > 0)
             {
-                _idle = _inFlight.Count == 0;
-                return false;
+                Monitor.Wait(_lock);
             }
         }
-
-        _inFlight.Enqueue((batch, Append(batch)));
-        return true;
     }
 
-    /// <summary>Ends the oldest append, if it is over, and tells its askers; false otherwise.</summary>
-    public bool FinishOldest()
+    /// <summary>Ends all appends that are over, oldest first, and tells their askers.</summary>
+    private void Finish()
     {
-        if (_inFlight.Count == 0 || !_inFlight.Peek().Append.IsCompleted)
+        bool mine = false;
+        while (true)
         {
-            return false;
-        }
+            (Batch Batch, ValueTaskAwaiter Append) oldest;
+            lock (_lock)
+            {
+                if (_finishing && !mine)
+                {
+                    return; // whoever is at it looks again before it ends
+                }
 
-        (Batch batch, ValueTask append) = _inFlight.Dequeue();
+                mine = _finishing = _inFlight.TryPeek(out oldest) && oldest.Append.IsCompleted;
+                if (!mine)
+                {
+                    return;
+                }
+
+                _inFlight.Dequeue();
+            }
+
+            End(oldest.Batch, oldest.Append);
+        }
+    }
+
+    private void End(Batch batch, ValueTaskAwaiter append)
+    {
         try
         {
-            append.GetAwaiter().GetResult();
+            append.GetResult();
         }
         catch (Exception e) when (e is not OutOfMemoryException)
         {
             _failure ??= e;
         }
 
+        // The journal has room from here on: the loop may write the next while these are told.
+        Interlocked.Decrement(ref _writing);
+        _moved();
         if (_failure is null)
         {
             if (batch.Sequence != 0)
@@ -149,8 +159,15 @@ internal sealed class JournalPipeline
             Completion.Refuse(batch.Own, batch.Awaited, Kernel.Code.Unavailable, "the outcome is unknown: ask again with the same id");
         }
 
-        Return(batch);
-        return true;
+        batch.Clear();
+        lock (_lock)
+        {
+            _pool.Push(batch);
+            if (--_untold == 0)
+            {
+                Monitor.PulseAll(_lock);
+            }
+        }
     }
 
     private ValueTask Append(Batch batch)
@@ -163,24 +180,13 @@ internal sealed class JournalPipeline
         Memory<byte> frame = batch.Events.Whole(Frame.FooterSize);
         Frame.Seal(frame.Span, batch.Sequence, batch.TimeMs, batch.Events.Count, _previousHash);
         frame.Span[^Frame.FooterSize..].CopyTo(_previousHash);
-        ValueTask append;
         try
         {
-            append = _journal.AppendAsync(batch.Sequence, frame, CancellationToken.None);
+            return _journal.AppendAsync(batch.Sequence, frame, CancellationToken.None);
         }
         catch (Exception e) when (e is not OutOfMemoryException)
         {
-            append = ValueTask.FromException(e);
+            return ValueTask.FromException(e);
         }
-
-        if (append.IsCompleted)
-        {
-            return append;
-        }
-
-        Task underway = append.AsTask();
-        _ = underway.ContinueWith(
-            static (_, wake) => ((Action)wake!)(), _wake, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
-        return new ValueTask(underway);
     }
 }

@@ -7,12 +7,10 @@ namespace Holdfast.Engine;
 /// </summary>
 internal sealed class RequestQueue
 {
-    private readonly ManualResetEventSlim _arrived = new(false, 0);
     private readonly Request?[] _ring;
     private readonly int _mask;
     private readonly int _capacity;
     private Positions _positions;
-    private int _waiting;
 
     // Set in the tail itself, so that no asker can claim a place after the queue was closed and drained.
     private const long Closed = 1L << 62;
@@ -40,7 +38,7 @@ internal sealed class RequestQueue
             Volatile.Write(ref _ring[at++ & _mask], request);
         }
 
-        WakeIfWaiting();
+        Doorbell.Ring();
         return true;
     }
 
@@ -53,7 +51,7 @@ internal sealed class RequestQueue
         }
 
         Volatile.Write(ref _ring[at & _mask], request);
-        WakeIfWaiting();
+        Doorbell.Ring();
         return true;
     }
 
@@ -75,26 +73,31 @@ internal sealed class RequestQueue
         return request;
     }
 
-    /// <summary>Waits until something arrives, somebody wakes the loop, or the time is up.</summary>
+    /// <summary>Whether the queue was closed.</summary>
+    public bool IsClosed => (Volatile.Read(ref _positions.Tail) & Closed) != 0;
+
+    /// <summary>Rung at each arrival.</summary>
+    public Doorbell Doorbell { get; } = new();
+
+    /// <summary>Waits until something arrives, somebody rings, or the time is up.</summary>
     public void Wait(int milliseconds)
     {
-        _arrived.Reset();
-
-        // Announced first, looked second: an asker that pushed in between either is seen here or sees the flag.
-        Interlocked.Exchange(ref _waiting, 1);
-        if (Peek(0) is null && (Volatile.Read(ref _positions.Tail) & Closed) == 0)
+        Doorbell.Prepare();
+        if (Peek(0) is null && !IsClosed)
         {
-            _arrived.Wait(milliseconds);
+            Doorbell.Sleep(milliseconds);
         }
-
-        Volatile.Write(ref _waiting, 0);
+        else
+        {
+            Doorbell.Stay();
+        }
     }
 
     /// <summary>Takes no more; what is queued can still be taken.</summary>
     public void Close()
     {
         Interlocked.Or(ref _positions.Tail, Closed);
-        _arrived.Set();
+        Doorbell.Ring();
     }
 
     /// <summary>Of a closed queue: takes the next request, waiting for one that is claimed but not filled in yet; null when it is empty for good.</summary>
@@ -132,16 +135,6 @@ internal sealed class RequestQueue
             }
 
             tail = before;
-        }
-    }
-
-    private void WakeIfWaiting()
-    {
-        // The full fence orders the places filled before the flag read.
-        Interlocked.MemoryBarrier();
-        if (Volatile.Read(ref _waiting) != 0 && Interlocked.Exchange(ref _waiting, 0) != 0)
-        {
-            _arrived.Set();
         }
     }
 

@@ -7,7 +7,7 @@ namespace Holdfast.Engine;
 
 /// <summary>
 /// One independent set of resources and holds with one journal and one writer loop. Safe for any number of concurrent
-/// callers. A thread decides, another writes; a failure of storage costs the requests underway their certainty
+/// callers. One thread decides and writes; a failure of storage costs the requests underway their certainty
 /// (<c>unavailable</c>: ask again with the same id) and nothing else.
 /// </summary>
 public sealed partial class Space : IAsyncDisposable
@@ -223,12 +223,12 @@ public sealed partial class Space : IAsyncDisposable
 
     private Exception? Serve(LoadedSpace loaded)
     {
-        var writer = new JournalThread(Name, _journal, loaded.Tail, OnDurable);
+        var writer = new JournalPipeline(_journal, loaded.Tail, OnDurable, _queue.Doorbell.Ring);
         try
         {
-            var loop = new SpaceLoop(loaded, writer.Pipeline, _queue, _options, _time, Metrics);
+            var loop = new SpaceLoop(loaded, writer, _queue, _options, _time, Metrics);
             loop.ExpireOverdue();
-            if (writer.Pipeline.Failure is null)
+            if (writer.Failure is null)
             {
                 Trouble = null;
                 _status = SpaceStatus.Running;
@@ -243,10 +243,10 @@ public sealed partial class Space : IAsyncDisposable
         }
         finally
         {
-            writer.Dispose();
+            writer.Drain();
         }
 
-        return writer.Pipeline.Failure;
+        return writer.Failure;
     }
 
     private bool Recover(Exception failure, LoadedSpace loaded)

@@ -6,12 +6,14 @@ using Holdfast.Kernel;
 namespace Holdfast.Engine;
 
 /// <summary>
-/// One turn after another: take what arrived, expire, decide each on its own merits, hand the batch to the journal's
-/// thread. Runs on the space's thread until the space stops or the journal fails; passive otherwise.
+/// One turn after another: expire, take what arrived, decide each on its own merits, begin to write the batch; while the
+/// journal has no room for another, the next batch stays open. Runs on the space's thread until the space stops or the
+/// journal fails; passive otherwise.
 /// </summary>
 internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, RequestQueue queue, SpaceOptions options, TimeProvider time, SpaceMetrics metrics)
 {
     private const int TickMilliseconds = 32;
+    private const int IdleMilliseconds = 1000;
 
     // How far ahead of deciding a request's own memory, and then what it will look up, is fetched.
     private const int FetchRequestAhead = 8;
@@ -23,42 +25,57 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
     private readonly RequestBatch _awaitedAtOnce = new();
     private long _sequence = loaded.Tail.Sequence;
     private bool _moreDue = true;
+    private Batch _batch = writer.Rent();
 
     /// <summary>Expires all that fell due while nobody served (E21): before the first answer.</summary>
     public void ExpireOverdue()
     {
         while (_moreDue && writer.Failure is null)
         {
-            Batch batch = writer.Rent();
-            batch.TimeMs = Now();
-            _moreDue = _machine.Tidy(batch.TimeMs, batch.Events);
-            HandOver(batch);
+            writer.Drain();
+            Begin();
+            HandOver();
         }
+
+        writer.Drain();
     }
 
     /// <summary>Serves until <paramref name="stopping"/> (what is queued is still decided) or a failure of the journal.</summary>
     public void Serve(CancellationToken stopping)
     {
-        while (writer.Failure is null && !(stopping.IsCancellationRequested && queue.Count == 0))
+        while (writer.Failure is null && !(stopping.IsCancellationRequested && queue.Count == 0 && !_batch.IsBegun))
         {
-            Turn(mayWait: !stopping.IsCancellationRequested);
+            Turn(mayWait: true);
+        }
+
+        if (writer.Failure is not null)
+        {
+            Abandon("what it builds on could not be written: ask again with the same id");
         }
     }
 
-    /// <summary>One turn. Without waiting it is deterministic: the simulator calls it so.</summary>
+    /// <summary>
+    /// One turn: decides what arrived into the open batch, and hands the batch over if the journal has room. While it has
+    /// none, the batch stays open for what arrives. Without waiting a turn is deterministic: the simulator calls it so.
+    /// </summary>
     public void Turn(bool mayWait)
     {
-        // The batch first, the queue second: while all batches are underway, requests gather.
-        Batch batch = writer.Rent();
-        if (mayWait && !_moreDue && queue.Peek(0) is null)
+        if (mayWait)
         {
-            queue.Wait(_machine.KnownHolds > 0 ? TickMilliseconds : 1000);
+            WaitForWork();
         }
 
-        batch.TimeMs = Now();
-        _moreDue = _machine.Tidy(batch.TimeMs, batch.Events);
-        Decide(batch);
-        HandOver(batch);
+        if (_batch.IsEmpty)
+        {
+            Begin();
+        }
+
+        Decide();
+        if (writer.HasRoom)
+        {
+            HandOver();
+        }
+
         if (_ownAtOnce.Count + _awaitedAtOnce.Count > 0)
         {
             Completion.Tell(_ownAtOnce, _awaitedAtOnce);
@@ -67,10 +84,38 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
         }
     }
 
-    private void Decide(Batch batch)
+    private void Begin()
+    {
+        _batch.Begin(Now());
+        _moreDue = _machine.Tidy(_batch.TimeMs, _batch.Events);
+    }
+
+    private bool HasWork => writer.Failure is not null
+        || (queue.Peek(0) is not null && _batch.Requests < options.MaxBatchCommands)
+        || (_batch.IsBegun && writer.HasRoom);
+
+    /// <summary>Returns when there is something to decide or to hand over, or when holds may have fallen due.</summary>
+    private void WaitForWork()
+    {
+        if (HasWork || (!_batch.IsBegun && (_moreDue || queue.IsClosed)))
+        {
+            return;
+        }
+
+        queue.Doorbell.Prepare();
+        if (HasWork || (!_batch.IsBegun && queue.IsClosed))
+        {
+            queue.Doorbell.Stay();
+            return;
+        }
+
+        queue.Doorbell.Sleep(_batch.IsBegun || _machine.KnownHolds == 0 ? IdleMilliseconds : TickMilliseconds);
+    }
+
+    private void Decide()
     {
         // Only what has arrived by now: a turn must end, however fast more arrives.
-        int arrived = Math.Min(queue.Count, options.MaxBatchCommands);
+        int arrived = Math.Min(queue.Count, options.MaxBatchCommands - _batch.Requests);
         for (int i = 0; i < arrived; i++)
         {
             FetchAhead();
@@ -82,20 +127,20 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
 
             try
             {
-                request.Answer = _machine.Decide(request.Command, batch.TimeMs, batch.Events);
+                request.Answer = _machine.Decide(request.Command, _batch.TimeMs, _batch.Events);
             }
             catch (Exception)
             {
                 // A bug met by this command: its batch dies with it (the machine may be half changed), the rest goes on after a replay.
-                batch.Add(request);
-                Abandon(batch);
+                _batch.Add(request);
+                Abandon("the command met a defect: its batch was not executed");
                 throw;
             }
 
             metrics.Answered(request.Answer.Code);
             if (request.Answer.MustBeDurable)
             {
-                batch.Add(request);
+                _batch.Add(request);
             }
             else
             {
@@ -133,36 +178,37 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
         }
     }
 
-    private void Abandon(Batch batch)
+    private void Abandon(string why)
     {
-        const string why = "the command met a defect: its batch was not executed";
-        Completion.Refuse(batch.Own, batch.Awaited, Code.Unavailable, why);
+        Completion.Refuse(_batch.Own, _batch.Awaited, Code.Unavailable, why);
         Completion.Refuse(_ownAtOnce, _awaitedAtOnce, Code.Unavailable, why);
-        writer.Return(batch);
     }
 
-    private void HandOver(Batch batch)
+    private void HandOver()
     {
+        Batch batch = _batch;
+        if (batch.Events.Count == 0 && writer.AllIsDurable)
+        {
+            // What these answers saw is durable already.
+            Completion.Tell(batch.Own, batch.Awaited);
+            batch.Clear();
+            return;
+        }
+
+        if (batch.IsEmpty)
+        {
+            batch.Clear();
+            return;
+        }
+
         if (batch.Events.Count > 0)
         {
             batch.Sequence = ++_sequence;
             batch.Digest = _machine.Digest;
-            writer.Write(batch);
         }
-        else if (batch.IsEmpty)
-        {
-            writer.Return(batch);
-        }
-        else if (writer.AllIsDurable)
-        {
-            // What these answers saw is durable already.
-            Completion.Tell(batch.Own, batch.Awaited);
-            writer.Return(batch);
-        }
-        else
-        {
-            writer.Write(batch);
-        }
+
+        _batch = writer.Rent();
+        writer.Write(batch);
     }
 
     /// <summary>Never before the last batch, whatever the clock does (E19).</summary>

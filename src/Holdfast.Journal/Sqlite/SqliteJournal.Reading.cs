@@ -158,6 +158,8 @@ public sealed partial class SqliteJournal
     private void Close()
     {
         _open = false;
+        _syncer?.Dispose();
+        _syncer = null;
         _checkpointer?.Dispose();
         _checkpointer = null;
         _insert?.Dispose();

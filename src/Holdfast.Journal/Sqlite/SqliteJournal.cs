@@ -3,10 +3,11 @@ using SQLitePCL;
 namespace Holdfast.Journal.Sqlite;
 
 /// <summary>
-/// A space's journal in one SQLite file: WAL, <c>synchronous=FULL</c>, one row a frame. An append returns after its fsync.
+/// A space's journal in one SQLite file: WAL, one row a frame. An append completes after its log was synced, as with
+/// <c>synchronous=FULL</c>, but the sync has a thread of its own: see <see cref="SqliteSyncer"/>.
 /// </summary>
 /// <remarks>
-/// Appends do their work on the calling thread and return completed; call from a thread that may wait for a disk. The
+/// Appends write on the calling thread (into the system's cache: a copy, not a disk's time) and complete on the syncer's. The
 /// log file is emptied off that path: see <see cref="SqliteCheckpointer"/>.
 /// </remarks>
 public sealed partial class SqliteJournal : IJournal
@@ -28,6 +29,7 @@ public sealed partial class SqliteJournal : IJournal
     private SqliteDatabase? _writer;
     private sqlite3_stmt? _insert;
     private SqliteCheckpointer? _checkpointer;
+    private SqliteSyncer? _syncer;
     private bool _open;
 
     internal SqliteJournal(string path, SqliteJournalOptions options)
@@ -40,6 +42,9 @@ public sealed partial class SqliteJournal : IJournal
     /// <summary>The last error of a background checkpoint, or null since the last good one. Appends stay safe meanwhile;
     /// only the log grows, up to <see cref="SqliteJournalOptions.WalBytesMax"/>.</summary>
     public string? CheckpointError => _checkpointer?.LastError;
+
+    /// <summary>One that is being synced, and the next ones written meanwhile.</summary>
+    public int MaxInFlight => 2;
 
     /// <inheritdoc/>
     public async ValueTask<JournalTail> OpenAsync(CancellationToken cancellationToken)
@@ -83,9 +88,8 @@ public sealed partial class SqliteJournal : IJournal
             _checkpointer!.BeforeAppend();
             Insert(sequence, frame.Span);
             _checkpointer.AfterAppend(frame.Length);
+            return _syncer!.Written();
         }
-
-        return ValueTask.CompletedTask;
     }
 
     /// <inheritdoc/>
@@ -163,13 +167,17 @@ public sealed partial class SqliteJournal : IJournal
         writer.Execute($"PRAGMA busy_timeout={_options.BusyTimeoutMs}");
         writer.Execute($"PRAGMA page_size={_options.PageSizeBytes}");
         writer.Execute("PRAGMA journal_mode=WAL");
-        writer.Execute("PRAGMA synchronous=FULL");
+        writer.Execute("PRAGMA synchronous=NORMAL");
         writer.Execute("PRAGMA wal_autocheckpoint=0");
         writer.Execute($"PRAGMA cache_size=-{_options.CacheKib}");
         CreateSchema(writer);
         JournalTail tail = ReadTail(writer);
         _insert = writer.Prepare(InsertSql);
         _checkpointer = new SqliteCheckpointer(_path, writer, _options);
+        _syncer = new SqliteSyncer(_path);
+
+        // A process that died between writing and syncing leaves frames that the system still has and the disk may not.
+        _syncer.Sync();
         return tail;
     }
 

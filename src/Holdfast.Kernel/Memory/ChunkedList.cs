@@ -58,7 +58,8 @@ internal sealed class ChunkedList<T>
             }
 
             // Pinned: the collector neither moves nor promotes it by copying.
-            _chunks[chunk] = GC.AllocateArray<T>(ChunkSize, pinned: true);
+            _chunks[chunk] = GC.AllocateUninitializedArray<T>(ChunkSize, pinned: true);
+            _chunks[chunk].AsSpan().Clear(); // written before it is read: see NameIndex
         }
 
         return index;

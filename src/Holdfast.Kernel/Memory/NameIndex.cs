@@ -31,6 +31,7 @@ internal sealed class NameIndex
     private ushort[] _counts = [];
     private byte[] _depths = [];
     private int _segments;
+    private readonly Entry[] _splitting = new Entry[SegmentSize];
 
     public NameIndex() => NewSegment(0);
 
@@ -112,9 +113,11 @@ internal sealed class NameIndex
         if ((segment & (SegmentsPerBlock - 1)) == 0)
         {
             // Pinned: the collector neither moves nor copies it.
-            _blocks[segment >> SegmentsPerBlockShift] = GC.AllocateArray<Entry>(SegmentsPerBlock * SegmentSize, pinned: true);
+            _blocks[segment >> SegmentsPerBlockShift] = GC.AllocateUninitializedArray<Entry>(SegmentsPerBlock * SegmentSize, pinned: true);
         }
 
+        // Written before it is read: a fresh page that is read first is mapped twice, and the second time all cores are stopped for it.
+        MemoryMarshal.CreateSpan(ref Entries(segment), SegmentSize).Clear();
         _depths[segment] = (byte)depth;
         return segment;
     }
@@ -154,7 +157,8 @@ internal sealed class NameIndex
         }
 
         Span<Entry> old = MemoryMarshal.CreateSpan(ref Entries(segment), SegmentSize);
-        Entry[] all = old.ToArray();
+        Span<Entry> all = _splitting;
+        old.CopyTo(all);
         old.Clear();
         _counts[segment] = 0;
         _depths[segment] = (byte)depth;

@@ -75,7 +75,7 @@ public sealed class SpaceSimulation
                 Send(_shoppers[_random.Next(_shoppers.Count)]);
                 break;
             case < 70:
-                Turn();
+                _loop.Turn(mayWait: false);
                 break;
             case < 90:
                 MoveJournal(RandomFate());
@@ -132,25 +132,12 @@ public sealed class SpaceSimulation
         }
     }
 
-    private void Turn()
-    {
-        if (_pipeline.HasFreeBatch)
-        {
-            _loop.Turn(mayWait: false);
-        }
-    }
-
     private void MoveJournal(AppendFate fate)
     {
         if (_journal.Pending > 0)
         {
             _failedAppends += fate is AppendFate.Written or AppendFate.Lied ? 0 : 1;
             _journal.Settle(fate);
-        }
-
-        while (_pipeline.FinishOldest() | _pipeline.StartNext())
-        {
-            // Until nothing moves without the journal.
         }
 
         if (_options.Fault == PlantedFault.KeepMemoryAfterFailure && _pipeline.Failure is not null)
