@@ -28,8 +28,14 @@ public abstract class Request(Command command)
 }
 
 /// <summary>A request that somebody awaits.</summary>
-public sealed class AwaitedRequest(Command command) : Request(command), IValueTaskSource<Answer>
+/// <param name="command">What is asked.</param>
+/// <param name="inline">Whether what follows the await runs right where the answer becomes known, on the journal's thread:
+/// only for code that never blocks.</param>
+public sealed class AwaitedRequest(Command command, bool inline = false) : Request(command), IValueTaskSource<Answer>
 {
+    /// <inheritdoc/>
+    protected internal override bool CompletesInline => inline;
+
     // The answer stays in the request; the source only signals.
     private ManualResetValueTaskSourceCore<bool> _source;
 

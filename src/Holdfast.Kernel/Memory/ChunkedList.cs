@@ -13,14 +13,15 @@ internal interface IFreeLink
 /// Slots of a struct, addressed by a stable index, in chunks of 2,048: growing allocates one chunk and copies nothing,
 /// so there is no pause that grows with the number of slots. Freed slots are reused last in, first out.
 /// </summary>
-internal sealed class ChunkedList<T>
-    where T : struct, IFreeLink
+internal sealed unsafe class ChunkedList<T>
+    where T : unmanaged, IFreeLink
 {
     private const int Shift = 11;
     private const int ChunkSize = 1 << Shift;
     private const int Mask = ChunkSize - 1;
 
-    private T[][] _chunks = new T[4][];
+    private readonly Slabs _slabs = new(ChunkSize * sizeof(T));
+    private T*[] _chunks = new T*[4];
     private int _firstFree = -1;
     private int _next;
 
@@ -30,11 +31,11 @@ internal sealed class ChunkedList<T>
     /// <summary>One past the highest index ever used.</summary>
     public int End => _next;
 
-    /// <summary>A slot. Within a chunk no bounds are checked: reading the chunk's length would be a second cache miss.</summary>
+    /// <summary>A slot. Within a chunk no bounds are checked.</summary>
     public ref T this[int index]
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(_chunks[index >> Shift]), index & Mask);
+        get => ref _chunks[index >> Shift][index & Mask];
     }
 
     public int Add()
@@ -54,12 +55,12 @@ internal sealed class ChunkedList<T>
         {
             if (chunk == _chunks.Length)
             {
-                Array.Resize(ref _chunks, chunk * 2);
+                var wider = new T*[chunk * 2];
+                _chunks.CopyTo(wider, 0);
+                _chunks = wider;
             }
 
-            // Pinned: the collector neither moves nor promotes it by copying.
-            _chunks[chunk] = GC.AllocateUninitializedArray<T>(ChunkSize, pinned: true);
-            _chunks[chunk].AsSpan().Clear(); // written before it is read: see NameIndex
+            _chunks[chunk] = (T*)_slabs.Allocate();
         }
 
         return index;

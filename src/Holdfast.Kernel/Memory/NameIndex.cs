@@ -12,22 +12,22 @@ namespace Holdfast.Kernel.Memory;
 /// <remarks>
 /// An entry keeps 32 bits of the hash: the upper ones choose the segment, the lower ten the place in it. A search in a
 /// large table is one miss in main memory, the entry itself: what leads there (directory, counts) is small and stays in
-/// the cache. That is also why entries are reached without the array's own bounds check, whose length is one miss more.
+/// the cache.
 /// </remarks>
-internal sealed class NameIndex
+internal sealed unsafe class NameIndex
 {
     private const int SegmentSize = 1024;
     private const int SegmentMask = SegmentSize - 1;
     private const int SplitAt = SegmentSize * 7 / 8;
-    private const int SegmentsPerBlockShift = 3;
-    private const int SegmentsPerBlock = 1 << SegmentsPerBlockShift;
     private const int MaxDepth = 22;
 
     private int[] _directory = [0];
     private int _depth;
 
-    // By segment: the memory (blocks of several), entries in use, and how many bits of the hash it stands for.
-    private Entry[][] _blocks = [];
+    private readonly Slabs _slabs = new(SegmentSize * sizeof(Entry));
+
+    // By segment: its entries, how many are in use, and how many bits of the hash it stands for.
+    private Entry*[] _entries = [];
     private ushort[] _counts = [];
     private byte[] _depths = [];
     private int _segments;
@@ -81,7 +81,7 @@ internal sealed class NameIndex
     }
 
     /// <summary>Asks the processor to fetch where a search will begin. Changes nothing.</summary>
-    public unsafe void Prefetch(ulong hash)
+    public void Prefetch(ulong hash)
     {
         uint tag = (uint)(hash >> 32);
         if (Sse.IsSupported)
@@ -95,29 +95,22 @@ internal sealed class NameIndex
 
     /// <summary>The first entry of a segment; all indices used from here are masked to the segment's size.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private ref Entry Entries(int segment) => ref Unsafe.Add(
-        ref MemoryMarshal.GetArrayDataReference(_blocks[segment >> SegmentsPerBlockShift]),
-        (segment & (SegmentsPerBlock - 1)) * SegmentSize);
+    private ref Entry Entries(int segment) => ref *_entries[segment];
 
     private int NewSegment(int depth)
     {
         int segment = _segments++;
         if (segment == _depths.Length)
         {
-            int larger = Math.Max(SegmentsPerBlock, 2 * segment);
+            int larger = Math.Max(8, 2 * segment);
             Array.Resize(ref _depths, larger);
             Array.Resize(ref _counts, larger);
-            Array.Resize(ref _blocks, larger >> SegmentsPerBlockShift);
+            var wider = new Entry*[larger];
+            _entries.CopyTo(wider, 0);
+            _entries = wider;
         }
 
-        if ((segment & (SegmentsPerBlock - 1)) == 0)
-        {
-            // Pinned: the collector neither moves nor copies it.
-            _blocks[segment >> SegmentsPerBlockShift] = GC.AllocateUninitializedArray<Entry>(SegmentsPerBlock * SegmentSize, pinned: true);
-        }
-
-        // Written before it is read: a fresh page that is read first is mapped twice, and the second time all cores are stopped for it.
-        MemoryMarshal.CreateSpan(ref Entries(segment), SegmentSize).Clear();
+        _entries[segment] = (Entry*)_slabs.Allocate();
         _depths[segment] = (byte)depth;
         return segment;
     }

@@ -8,7 +8,7 @@ namespace Holdfast.Kernel.Memory;
 /// most). Freed records go to a free list of their size and are reused as they are. The collector sees a few large
 /// arrays instead of millions of small objects; growing copies nothing.
 /// </summary>
-internal sealed class RecordArena
+internal sealed unsafe class RecordArena
 {
     private const int UnitShift = 2;
     private const int ChunkUnitsShift = 14;
@@ -17,7 +17,8 @@ internal sealed class RecordArena
     private const int MaxChunks = (1 << (32 - ChunkUnitsShift)) - 1; // one less than fits, so that the end fits too
 
     private readonly uint[] _free = new uint[MaxUnits + 1];
-    private byte[][] _chunks = new byte[4][];
+    private readonly Slabs _slabs = new(ChunkUnits << UnitShift);
+    private byte*[] _chunks = new byte*[4];
     private uint _next = 1; // 0 means "none"
     private uint _end;
 
@@ -49,10 +50,8 @@ internal sealed class RecordArena
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Span<byte> At(uint record)
     {
-        // All chunks have one size, so their length need not be read (it would be a second cache miss).
         int offset = (int)(record & (ChunkUnits - 1)) << UnitShift;
-        ref byte chunk = ref MemoryMarshal.GetArrayDataReference(_chunks[record >> ChunkUnitsShift]);
-        return MemoryMarshal.CreateSpan(ref Unsafe.Add(ref chunk, offset), (ChunkUnits << UnitShift) - offset);
+        return new Span<byte>(_chunks[record >> ChunkUnitsShift] + offset, (ChunkUnits << UnitShift) - offset);
     }
 
     /// <summary>Gives a record back. <paramref name="bytes"/> is what was asked for.</summary>
@@ -75,10 +74,12 @@ internal sealed class RecordArena
 
         if (chunk == _chunks.Length)
         {
-            Array.Resize(ref _chunks, chunk * 2);
+            byte*[] wider = new byte*[chunk * 2];
+            _chunks.CopyTo(wider, 0);
+            _chunks = wider;
         }
 
-        _chunks[chunk] = GC.AllocateUninitializedArray<byte>(ChunkUnits << UnitShift, pinned: true);
+        _chunks[chunk] = _slabs.Allocate();
         _next = Math.Max(1, (uint)chunk << ChunkUnitsShift);
         _end = (uint)(chunk + 1) << ChunkUnitsShift;
     }

@@ -165,13 +165,14 @@ internal sealed class Call(NameHasher hasher)
         return read;
     }
 
-    /// <summary>A command and the request that carries it.</summary>
+    /// <summary>A command and the request that carries it. Its answer is written where it becomes known, on the journal's
+    /// thread, which then may go on with the connection's next request: so a call that can block begins in the pool.</summary>
     public sealed class Asking<T>(T command)
         where T : Command
     {
         public T Command { get; } = command;
 
-        public AwaitedRequest Request { get; } = new(command);
+        public AwaitedRequest Request { get; } = new(command, inline: true);
     }
 }
 

@@ -19,6 +19,8 @@ internal sealed class SpaceCalls(SpaceHost host, SpaceStarter starter, CallPool 
 
     private async Task PutAsync(HttpContext context)
     {
+        // Opening a journal waits for a disk, and this may be another journal's thread: see Call.Asking.
+        await Task.Yield();
         Call call = calls.Rent();
         try
         {
