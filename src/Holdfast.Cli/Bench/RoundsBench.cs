@@ -102,9 +102,15 @@ internal sealed class RoundsBench(BenchSettings settings)
 
         var loop = new OpenLoop(space, resources, perSecond, OpenLoopLength);
         var waits = new Percentiles();
+        TimeSpan paused = GC.GetTotalPauseDuration();
+        int collections = GC.CollectionCount(0);
         waits.Add(await loop.RunAsync(Take((int)(perSecond * OpenLoopLength.TotalSeconds))));
+        paused = GC.GetTotalPauseDuration() - paused;
+        collections = GC.CollectionCount(0) - collections;
         Print.Value("half load holds per second", perSecond);
         waits.Print("half load latency");
+        Print.Value("half load collections", collections);
+        Print.Value("half load collections' mean pause ms", paused.TotalMilliseconds / Math.Max(1, collections), 2);
         Print.Value("half load arrivals that had to wait for a place", loop.Blocked);
     }
 

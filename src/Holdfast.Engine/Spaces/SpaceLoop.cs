@@ -84,6 +84,9 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
         }
     }
 
+    // A queue that was made small bounds the open batch too: what the journal doesn't take must end in "overloaded" (E57).
+    private int BatchMax => Math.Min(options.MaxBatchCommands, options.QueueCapacity);
+
     private void Begin()
     {
         _batch.Begin(Now());
@@ -91,7 +94,7 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
     }
 
     private bool HasWork => writer.Failure is not null
-        || (queue.Peek(0) is not null && _batch.Requests < options.MaxBatchCommands)
+        || (queue.Peek(0) is not null && _batch.Requests < BatchMax)
         || (_batch.IsBegun && writer.HasRoom);
 
     /// <summary>Returns when there is something to decide or to hand over, or when holds may have fallen due.</summary>
@@ -115,7 +118,7 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
     private void Decide()
     {
         // Only what has arrived by now: a turn must end, however fast more arrives.
-        int arrived = Math.Min(queue.Count, options.MaxBatchCommands - _batch.Requests);
+        int arrived = Math.Min(queue.Count, BatchMax - _batch.Requests);
         for (int i = 0; i < arrived; i++)
         {
             FetchAhead();

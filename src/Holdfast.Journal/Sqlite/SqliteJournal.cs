@@ -99,6 +99,9 @@ public sealed partial class SqliteJournal : IJournal
     /// <inheritdoc/>
     public ValueTask<JournalSnapshot?> OpenSnapshotAsync(CancellationToken cancellationToken) => _snapshots.OpenAsync(cancellationToken);
 
+    /// <summary>Called before each sync: how tests hold the disk up or make it fail.</summary>
+    internal Action? BeforeSync { get; set; }
+
     /// <summary>Runs a pragma on the writing connection: how tests make its disk full.</summary>
     internal long Pragma(string pragma)
     {
@@ -174,7 +177,7 @@ public sealed partial class SqliteJournal : IJournal
         JournalTail tail = ReadTail(writer);
         _insert = writer.Prepare(InsertSql);
         _checkpointer = new SqliteCheckpointer(_path, writer, _options);
-        _syncer = new SqliteSyncer(_path);
+        _syncer = new SqliteSyncer(_path, BeforeSync);
 
         // A process that died between writing and syncing leaves frames that the system still has and the disk may not.
         _syncer.Sync();

@@ -22,12 +22,15 @@ internal sealed partial class SqliteSyncer : IDisposable
     private readonly Stack<Append> _free = new();
     private readonly Thread _thread;
     private readonly string _path;
+    private readonly Action? _beforeSync;
     private JournalException? _failure;
     private bool _stopping;
 
     /// <param name="path">The database file; its log must exist.</param>
-    public SqliteSyncer(string path)
+    /// <param name="beforeSync">Called before each sync on the thread: a test's place to hold it up or to make it fail.</param>
+    public SqliteSyncer(string path, Action? beforeSync)
     {
+        _beforeSync = beforeSync;
         _path = path + "-wal";
         _log = File.OpenHandle(_path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
         _thread = new Thread(Run) { IsBackground = true, Name = "holdfast journal" };
@@ -113,6 +116,7 @@ internal sealed partial class SqliteSyncer : IDisposable
             {
                 if (_failure is null)
                 {
+                    _beforeSync?.Invoke();
                     Sync();
                 }
             }

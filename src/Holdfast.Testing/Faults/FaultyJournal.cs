@@ -30,13 +30,14 @@ public enum AppendFate
 /// </summary>
 /// <param name="inner">Where what is written goes.</param>
 /// <param name="rule">Decides an append's fate by its sequence; null holds every append back until it is settled.</param>
-public sealed class FaultyJournal(IJournal inner, Func<long, AppendFate>? rule) : IJournal
+/// <param name="maxInFlight">How many appends may be unfinished at once; null: as many as the inner one says.</param>
+public sealed class FaultyJournal(IJournal inner, Func<long, AppendFate>? rule, int? maxInFlight = null) : IJournal
 {
     private readonly Lock _lock = new();
     private readonly Queue<(long Sequence, byte[] Frame, TaskCompletionSource Done)> _pending = new();
 
     /// <inheritdoc/>
-    public int MaxInFlight => inner.MaxInFlight;
+    public int MaxInFlight => maxInFlight ?? inner.MaxInFlight;
 
     /// <summary>Appends held back.</summary>
     public int Pending

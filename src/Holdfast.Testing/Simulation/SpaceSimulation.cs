@@ -163,7 +163,7 @@ public sealed class SpaceSimulation
     private void Crash()
     {
         _crashes++;
-        if (_journal.Pending > 0 && _random.Next(2) == 0)
+        while (_journal.Pending > 0 && _random.Next(2) == 0)
         {
             _journal.Settle(AppendFate.Written);
         }
@@ -183,7 +183,7 @@ public sealed class SpaceSimulation
 
     private void Start()
     {
-        _journal = new FaultyJournal(_store.Get("default"), rule: null);
+        _journal = new FaultyJournal(_store.Get("default"), rule: null, maxInFlight: _random.Next(1, 4));
         var loader = new SpaceLoader("default", _journal, _spaceOptions.Holds, _hasher, _time, NullLogger.Instance);
         try
         {
