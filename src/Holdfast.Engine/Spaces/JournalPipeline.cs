@@ -83,7 +83,7 @@ internal sealed class JournalPipeline
 
         lock (_lock)
         {
-            _writing++;
+            Interlocked.Increment(ref _writing); // its end is counted outside the lock
             _untold++;
             _inFlight.Enqueue((batch, awaiter));
         }
