@@ -26,7 +26,7 @@ internal sealed class Batch
     /// <summary>The machine's digest after this batch.</summary>
     public ulong Digest { get; set; }
 
-    public bool IsEmpty => Events.Count == 0 && Own.Count == 0 && Awaited.Count == 0;
+    public bool IsEmpty => Events.Count == 0 && Requests == 0;
 
     public void Add(Request request) => (request.CompletesInline ? Own : Awaited).Add(request);
 

@@ -17,20 +17,20 @@ internal sealed class Doorbell
         }
     }
 
-    /// <summary>The sleeper's first step. What it waits for must be looked for again between this and <see cref="Sleep"/>.</summary>
-    public void Prepare()
+    /// <summary>Sleeps until it is rung or the time is up; not at all when what is waited for is there.</summary>
+    /// <param name="ready">Looks for what is waited for; whoever brings it rings afterwards.</param>
+    /// <param name="milliseconds">The longest sleep.</param>
+    public void Wait(Func<bool> ready, int milliseconds)
     {
         _rung.Reset();
-        Interlocked.Exchange(ref _waiting, 1);
-    }
 
-    /// <summary>Sleeps until a ring since <see cref="Prepare"/> or until the time is up.</summary>
-    public void Sleep(int milliseconds)
-    {
-        _rung.Wait(milliseconds);
+        // Announced first, looked second: what came in between either is seen here, or its bringer sees the flag.
+        Interlocked.Exchange(ref _waiting, 1);
+        if (!ready())
+        {
+            _rung.Wait(milliseconds);
+        }
+
         Volatile.Write(ref _waiting, 0);
     }
-
-    /// <summary>Instead of <see cref="Sleep"/>, when what was waited for is there already.</summary>
-    public void Stay() => Volatile.Write(ref _waiting, 0);
 }

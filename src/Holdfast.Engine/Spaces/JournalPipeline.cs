@@ -31,7 +31,7 @@ internal sealed class JournalPipeline
     /// <param name="journal">The open journal.</param>
     /// <param name="tail">Where it ends.</param>
     /// <param name="durable">Told of each written batch in order, before its askers are.</param>
-    /// <param name="moved">Called after a batch was finished: there is room again.</param>
+    /// <param name="moved">Called when an append has ended: there is room again.</param>
     public JournalPipeline(IJournal journal, JournalTail tail, Action<Batch> durable, Action moved)
     {
         _journal = journal;
@@ -50,23 +50,13 @@ internal sealed class JournalPipeline
     /// <summary>Whether <see cref="Write"/> may be called now: the journal takes one more.</summary>
     public bool HasRoom => _writing < _journal.MaxInFlight;
 
-    /// <summary>An empty batch. The loop has one at a time: gives it back, or writes it when there is room.</summary>
+    /// <summary>An empty batch. The loop has one at a time, and writes it when there is room.</summary>
     public Batch Rent()
     {
         lock (_lock)
         {
             // Never more than those in flight, one being told and one that the loop fills.
             return _pool.TryPop(out Batch? batch) ? batch : new Batch();
-        }
-    }
-
-    /// <summary>Gives back a batch that turned out empty.</summary>
-    public void Return(Batch batch)
-    {
-        batch.Clear();
-        lock (_lock)
-        {
-            _pool.Push(batch);
         }
     }
 

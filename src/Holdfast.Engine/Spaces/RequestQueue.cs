@@ -80,18 +80,7 @@ internal sealed class RequestQueue
     public Doorbell Doorbell { get; } = new();
 
     /// <summary>Waits until something arrives, somebody rings, or the time is up.</summary>
-    public void Wait(int milliseconds)
-    {
-        Doorbell.Prepare();
-        if (Peek(0) is null && !IsClosed)
-        {
-            Doorbell.Sleep(milliseconds);
-        }
-        else
-        {
-            Doorbell.Stay();
-        }
-    }
+    public void Wait(int milliseconds) => Doorbell.Wait(() => Peek(0) is not null || IsClosed, milliseconds);
 
     /// <summary>Takes no more; what is queued can still be taken.</summary>
     public void Close()

@@ -26,6 +26,7 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
     private long _sequence = loaded.Tail.Sequence;
     private bool _moreDue = true;
     private Batch _batch = writer.Rent();
+    private Func<bool>? _hasWork; // made once: the loop sleeps between most batches
 
     /// <summary>Expires all that fell due while nobody served (E21): before the first answer.</summary>
     public void ExpireOverdue()
@@ -93,26 +94,17 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
         _moreDue = _machine.Tidy(_batch.TimeMs, _batch.Events);
     }
 
-    private bool HasWork => writer.Failure is not null
+    private bool HasWork() => writer.Failure is not null
         || (queue.Peek(0) is not null && _batch.Requests < BatchMax)
-        || (_batch.IsBegun && writer.HasRoom);
+        || (_batch.IsBegun ? writer.HasRoom : _moreDue || queue.IsClosed);
 
     /// <summary>Returns when there is something to decide or to hand over, or when holds may have fallen due.</summary>
     private void WaitForWork()
     {
-        if (HasWork || (!_batch.IsBegun && (_moreDue || queue.IsClosed)))
+        if (!HasWork())
         {
-            return;
+            queue.Doorbell.Wait(_hasWork ??= HasWork, _batch.IsBegun || _machine.KnownHolds == 0 ? IdleMilliseconds : TickMilliseconds);
         }
-
-        queue.Doorbell.Prepare();
-        if (HasWork || (!_batch.IsBegun && queue.IsClosed))
-        {
-            queue.Doorbell.Stay();
-            return;
-        }
-
-        queue.Doorbell.Sleep(_batch.IsBegun || _machine.KnownHolds == 0 ? IdleMilliseconds : TickMilliseconds);
     }
 
     private void Decide()
@@ -190,16 +182,10 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
     private void HandOver()
     {
         Batch batch = _batch;
-        if (batch.Events.Count == 0 && writer.AllIsDurable)
+        if (batch.IsEmpty || (batch.Events.Count == 0 && writer.AllIsDurable))
         {
-            // What these answers saw is durable already.
+            // What these answers saw, if there are any, is durable already.
             Completion.Tell(batch.Own, batch.Awaited);
-            batch.Clear();
-            return;
-        }
-
-        if (batch.IsEmpty)
-        {
             batch.Clear();
             return;
         }

@@ -21,7 +21,7 @@ internal sealed unsafe class ChunkedList<T>
     private const int Mask = ChunkSize - 1;
 
     private readonly Slabs _slabs = new(ChunkSize * sizeof(T));
-    private T*[] _chunks = new T*[4];
+    private nint[] _chunks = new nint[4];
     private int _firstFree = -1;
     private int _next;
 
@@ -35,7 +35,7 @@ internal sealed unsafe class ChunkedList<T>
     public ref T this[int index]
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => ref _chunks[index >> Shift][index & Mask];
+        get => ref ((T*)_chunks[index >> Shift])[index & Mask];
     }
 
     public int Add()
@@ -55,12 +55,10 @@ internal sealed unsafe class ChunkedList<T>
         {
             if (chunk == _chunks.Length)
             {
-                var wider = new T*[chunk * 2];
-                _chunks.CopyTo(wider, 0);
-                _chunks = wider;
+                Array.Resize(ref _chunks, chunk * 2);
             }
 
-            _chunks[chunk] = (T*)_slabs.Allocate();
+            _chunks[chunk] = (nint)_slabs.Allocate();
         }
 
         return index;

@@ -27,7 +27,7 @@ internal sealed unsafe class NameIndex
     private readonly Slabs _slabs = new(SegmentSize * sizeof(Entry));
 
     // By segment: its entries, how many are in use, and how many bits of the hash it stands for.
-    private Entry*[] _entries = [];
+    private nint[] _entries = [];
     private ushort[] _counts = [];
     private byte[] _depths = [];
     private int _segments;
@@ -95,7 +95,7 @@ internal sealed unsafe class NameIndex
 
     /// <summary>The first entry of a segment; all indices used from here are masked to the segment's size.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private ref Entry Entries(int segment) => ref *_entries[segment];
+    private ref Entry Entries(int segment) => ref *(Entry*)_entries[segment];
 
     private int NewSegment(int depth)
     {
@@ -105,12 +105,10 @@ internal sealed unsafe class NameIndex
             int larger = Math.Max(8, 2 * segment);
             Array.Resize(ref _depths, larger);
             Array.Resize(ref _counts, larger);
-            var wider = new Entry*[larger];
-            _entries.CopyTo(wider, 0);
-            _entries = wider;
+            Array.Resize(ref _entries, larger);
         }
 
-        _entries[segment] = (Entry*)_slabs.Allocate();
+        _entries[segment] = (nint)_slabs.Allocate();
         _depths[segment] = (byte)depth;
         return segment;
     }

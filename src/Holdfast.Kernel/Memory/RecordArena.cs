@@ -18,7 +18,7 @@ internal sealed unsafe class RecordArena
 
     private readonly uint[] _free = new uint[MaxUnits + 1];
     private readonly Slabs _slabs = new(ChunkUnits << UnitShift);
-    private byte*[] _chunks = new byte*[4];
+    private nint[] _chunks = new nint[4];
     private uint _next = 1; // 0 means "none"
     private uint _end;
 
@@ -51,7 +51,7 @@ internal sealed unsafe class RecordArena
     public Span<byte> At(uint record)
     {
         int offset = (int)(record & (ChunkUnits - 1)) << UnitShift;
-        return new Span<byte>(_chunks[record >> ChunkUnitsShift] + offset, (ChunkUnits << UnitShift) - offset);
+        return new Span<byte>((byte*)_chunks[record >> ChunkUnitsShift] + offset, (ChunkUnits << UnitShift) - offset);
     }
 
     /// <summary>Gives a record back. <paramref name="bytes"/> is what was asked for.</summary>
@@ -74,12 +74,10 @@ internal sealed unsafe class RecordArena
 
         if (chunk == _chunks.Length)
         {
-            byte*[] wider = new byte*[chunk * 2];
-            _chunks.CopyTo(wider, 0);
-            _chunks = wider;
+            Array.Resize(ref _chunks, chunk * 2);
         }
 
-        _chunks[chunk] = _slabs.Allocate();
+        _chunks[chunk] = (nint)_slabs.Allocate();
         _next = Math.Max(1, (uint)chunk << ChunkUnitsShift);
         _end = (uint)(chunk + 1) << ChunkUnitsShift;
     }

@@ -165,8 +165,14 @@ internal sealed class Call(NameHasher hasher)
         return read;
     }
 
+    /// <summary>
+    /// Goes on on the pool. A request, and what follows a write to its connection, may run on the one thread that watches
+    /// all sockets, or on a journal's (see <see cref="Asking{T}"/>). Who reads from a disk there lets everybody wait for it.
+    /// </summary>
+    public static ConfiguredTaskAwaitable LeaveSharedThread() => Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+
     /// <summary>A command and the request that carries it. Its answer is written where it becomes known, on the journal's
-    /// thread, which then may go on with the connection's next request: so a call that can block begins in the pool.</summary>
+    /// thread, which then may go on with the connection's next request: see <see cref="LeaveSharedThread"/>.</summary>
     public sealed class Asking<T>(T command)
         where T : Command
     {

@@ -71,7 +71,7 @@ internal sealed class EventCalls(SpaceOf spaces, CallPool calls, SpaceHost host,
 
     private static async Task<long> FirstAfterAsync(Space space, long after, CancellationToken cancellationToken)
     {
-        await LeaveSocketThread();
+        await Call.LeaveSharedThread();
         await foreach (ReadOnlyMemory<byte> bytes in space.Journal.ReadAsync(after + 1, cancellationToken))
         {
             return Frame.Read(bytes).Sequence;
@@ -120,12 +120,6 @@ internal sealed class EventCalls(SpaceOf spaces, CallPool calls, SpaceHost host,
         }
     }
 
-    /// <summary>
-    /// Goes on on the pool. A request, and what follows a write to its connection, may run on the one thread that watches
-    /// all sockets; a journal is read from disk on the thread that asks, and all connections would wait for that disk.
-    /// </summary>
-    private static ConfiguredTaskAwaitable LeaveSocketThread() => Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-
     private async Task<long> SendAsync(HttpContext context, AnswerWriter output, Space space, long after, CancellationToken cancellationToken)
     {
         // Not further: what a journal shows beyond may stand behind a batch that is still being written.
@@ -135,9 +129,9 @@ internal sealed class EventCalls(SpaceOf spaces, CallPool calls, SpaceHost host,
             return after;
         }
 
-        await LeaveSocketThread();
+        await Call.LeaveSharedThread();
         IReadOnlyList<JsonEncodedText> names = await _names.GetValue(space, static s => new ResourceNames(s)).UpToAsync(durable, cancellationToken);
-        await LeaveSocketThread();
+        await Call.LeaveSharedThread();
         output.Begin();
         await foreach (ReadOnlyMemory<byte> bytes in space.Journal.ReadAsync(after + 1, cancellationToken))
         {
@@ -152,7 +146,7 @@ internal sealed class EventCalls(SpaceOf spaces, CallPool calls, SpaceHost host,
             if (output.Length >= FlushBytes)
             {
                 await context.Response.BodyWriter.WriteAsync(output.Written, cancellationToken);
-                await LeaveSocketThread();
+                await Call.LeaveSharedThread();
                 output.Begin();
             }
         }

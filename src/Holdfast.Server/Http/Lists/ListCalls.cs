@@ -57,8 +57,7 @@ internal sealed class ListCalls(SpaceOf spaces, ViewHost views, CallPool calls)
 
     private async Task ListAsync<T>(HttpContext context, Func<SpaceViews, HttpContext, Task<ViewPage<T>>> read, Action<AnswerWriter, T> write)
     {
-        // Queries may wait for a disk, and this may be the journal's thread: see Call.Asking.
-        await Task.Yield();
+        await Call.LeaveSharedThread(); // queries may wait for a disk
         Call call = calls.Rent();
         try
         {

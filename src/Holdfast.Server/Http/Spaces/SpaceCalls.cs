@@ -19,8 +19,7 @@ internal sealed class SpaceCalls(SpaceHost host, SpaceStarter starter, CallPool 
 
     private async Task PutAsync(HttpContext context)
     {
-        // Opening a journal waits for a disk, and this may be another journal's thread: see Call.Asking.
-        await Task.Yield();
+        await Call.LeaveSharedThread(); // opening a journal waits for a disk
         Call call = calls.Rent();
         try
         {
