@@ -17,7 +17,7 @@ internal interface IViewStore : IAsyncDisposable
 
     /// <summary>Empties the views and, in the same transaction, begins them anew: from nothing, or from a machine's
     /// state right after the position.</summary>
-    Task BeginAsync(HoldMachine? machine, ViewPosition position, CancellationToken cancellationToken);
+    Task BeginAsync(SpaceMachine? machine, ViewPosition position, CancellationToken cancellationToken);
 
     /// <summary>Reads the rows that the chunk names, lets it apply its events, writes the rows and the new position: one transaction.</summary>
     /// <exception cref="ViewPositionException">The stored position isn't where the chunk begins.</exception>

@@ -63,6 +63,10 @@ internal sealed class ViewEvolution(ViewChunk chunk)
                 // The loop forgets ids; views are history and keep them.
                 ForgottenEvent.Read(ref reader);
                 break;
+            case var kind when TransactionEvent.Is(kind):
+                // Lists of transactions come from the loop; their holds are rows like any other.
+                TransactionEvent.Read(kind, ref reader);
+                break;
             default:
                 throw new JournalCorruptException(_sequence, $"Event type {(int)_kind} is not known to this version of Holdfast; a newer one wrote this journal.");
         }
@@ -271,6 +275,9 @@ internal sealed class NeededRows(ViewChunk chunk)
                 break;
             case EventType.HoldsForgotten or EventType.AdjustmentsForgotten:
                 ForgottenEvent.Read(ref reader);
+                break;
+            case var kind when TransactionEvent.Is(kind):
+                TransactionEvent.Read(kind, ref reader);
                 break;
             default:
                 throw new InvalidDataException($"Event type {(int)type} is not known to this version of Holdfast; a newer one wrote this journal.");

@@ -5,7 +5,7 @@ namespace Holdfast.Engine.Projection;
 /// <summary>A machine's state as rows: where views begin whose early frames were trimmed.</summary>
 internal static class ViewSeed
 {
-    public static IEnumerable<ViewResource> Resources(HoldMachine machine)
+    public static IEnumerable<ViewResource> Resources(SpaceMachine machine)
     {
         int number = 0;
         foreach (ResourceView view in machine.ListResources())
@@ -25,7 +25,7 @@ internal static class ViewSeed
 
     /// <summary>Numbered from 1 in the order of their making: below any number of a later batch, since every batch before
     /// could have made at most as many as a batch's numbers.</summary>
-    public static IEnumerable<ViewHold> Holds(HoldMachine machine, long sequence)
+    public static IEnumerable<ViewHold> Holds(SpaceMachine machine, long sequence)
     {
         long number = 0;
         foreach (KnownHold known in machine.ListHolds().OrderBy(h => h.CreatedAtMs))

@@ -7,8 +7,8 @@ namespace Holdfast.Engine;
 /// <summary>One verification under way: up to two machines over one walk, one from the first frame, one from the snapshot.</summary>
 internal sealed class VerificationWalk(NameHasher hasher)
 {
-    private HoldMachine? _full;
-    private HoldMachine? _fromSnapshot;
+    private SpaceMachine? _full;
+    private SpaceMachine? _fromSnapshot;
     private long? _snapshotSequence;
     private long _first = 1;
     private long _last;
@@ -28,7 +28,7 @@ internal sealed class VerificationWalk(NameHasher hasher)
 
         try
         {
-            _fromSnapshot = HoldMachine.ReadSnapshot(snapshot.Content, new HoldOptions(), hasher);
+            _fromSnapshot = SpaceMachine.ReadSnapshot(snapshot.Content, new HoldOptions(), hasher);
             await snapshot.Content.CopyToAsync(Stream.Null, cancellationToken);
             _snapshotSequence = snapshot.Sequence;
         }
@@ -46,7 +46,7 @@ internal sealed class VerificationWalk(NameHasher hasher)
         _last = _first - 1;
         if (_first == 1)
         {
-            _full = new HoldMachine(new HoldOptions(), hasher);
+            _full = new SpaceMachine(new HoldOptions(), hasher);
         }
         else if (_fromSnapshot is null || _snapshotSequence + 1 < _first)
         {
@@ -111,7 +111,7 @@ internal sealed class VerificationWalk(NameHasher hasher)
 
     public VerificationReport Report()
     {
-        HoldMachine? machine = _full ?? _fromSnapshot;
+        SpaceMachine? machine = _full ?? _fromSnapshot;
         return new VerificationReport
         {
             Frames = _frames,
@@ -129,7 +129,7 @@ internal sealed class VerificationWalk(NameHasher hasher)
         };
     }
 
-    private static string? Difference(HoldMachine full, HoldMachine fromSnapshot)
+    private static string? Difference(SpaceMachine full, SpaceMachine fromSnapshot)
     {
         if (full.Digest != fromSnapshot.Digest)
         {

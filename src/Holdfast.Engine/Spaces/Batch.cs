@@ -18,6 +18,12 @@ internal sealed class Batch
     /// <summary>The same, of strangers who await: told through the pool.</summary>
     public RequestBatch Awaited { get; } = new();
 
+    /// <summary>Calls to participants that what is decided here, or before, demands: made once this batch is durable.</summary>
+    public List<DueCall> Calls { get; } = [];
+
+    /// <summary>Ids of transactions that ended, or got stuck, in this batch.</summary>
+    public List<string> Settled { get; } = [];
+
     /// <summary>0 when there is nothing to write: the batch only waits for those before it.</summary>
     public long Sequence { get; set; }
 
@@ -26,7 +32,7 @@ internal sealed class Batch
     /// <summary>The machine's digest after this batch.</summary>
     public ulong Digest { get; set; }
 
-    public bool IsEmpty => Events.Count == 0 && Requests == 0;
+    public bool IsEmpty => Events.Count == 0 && Requests == 0 && Calls.Count == 0;
 
     public void Add(Request request) => (request.CompletesInline ? Own : Awaited).Add(request);
 
@@ -48,6 +54,8 @@ internal sealed class Batch
         Events.Clear();
         Own.Clear();
         Awaited.Clear();
+        Calls.Clear();
+        Settled.Clear();
         Sequence = 0;
     }
 }

@@ -16,6 +16,7 @@ internal sealed class JournalPipeline
 {
     private readonly IJournal _journal;
     private readonly Action<Batch> _durable;
+    private readonly Action<Batch>? _released;
     private readonly Action _moved;
     private readonly Action _finish;
     private readonly Stack<Batch> _pool = new();
@@ -32,8 +33,10 @@ internal sealed class JournalPipeline
     /// <param name="tail">Where it ends.</param>
     /// <param name="durable">Told of each written batch in order, before its askers are.</param>
     /// <param name="moved">Called when an append has ended: there is room again.</param>
-    public JournalPipeline(IJournal journal, JournalTail tail, Action<Batch> durable, Action moved)
+    /// <param name="released">Told of each batch, written or with nothing to write, when its calls may be made: right before its askers are told.</param>
+    public JournalPipeline(IJournal journal, JournalTail tail, Action<Batch> durable, Action moved, Action<Batch>? released = null)
     {
+        _released = released;
         _journal = journal;
         _durable = durable;
         _moved = moved;
@@ -94,6 +97,13 @@ internal sealed class JournalPipeline
         }
     }
 
+    /// <summary>Lets out what waited for a batch, and all before it, to be durable.</summary>
+    public void Release(Batch batch)
+    {
+        _released?.Invoke(batch);
+        Completion.Tell(batch.Own, batch.Awaited);
+    }
+
     /// <summary>Ends all appends that are over, oldest first, and tells their askers.</summary>
     private void Finish()
     {
@@ -142,7 +152,7 @@ internal sealed class JournalPipeline
                 _durable(batch);
             }
 
-            Completion.Tell(batch.Own, batch.Awaited);
+            Release(batch);
         }
         else
         {

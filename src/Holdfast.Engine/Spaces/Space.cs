@@ -23,6 +23,7 @@ public sealed partial class Space : IAsyncDisposable
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Thread _thread;
     private readonly Lock _durableLock = new();
+    private readonly EndWaiters _ends = new();
     private volatile SpaceStatus _status;
     private DurablePoint _durable;
 
@@ -36,7 +37,7 @@ public sealed partial class Space : IAsyncDisposable
         _time = time;
         _logger = logger ?? NullLogger.Instance;
         _queue = new RequestQueue(options.QueueCapacity);
-        _loader = new SpaceLoader(name, journal, options.Holds, hasher, time, _logger);
+        _loader = new SpaceLoader(name, journal, options.Holds, options.Transactions, hasher, time, _logger);
         _thread = new Thread(Run) { IsBackground = true, Name = "holdfast space " + name };
     }
 
@@ -82,6 +83,13 @@ public sealed partial class Space : IAsyncDisposable
     /// <summary>Raised on the journal's thread after each durable batch, with its sequence. Handlers must not block.</summary>
     public event Action<long>? BatchDurable;
 
+    /// <summary>
+    /// Raised for each call to a participant that the journal demands, when that is durable: at least once for each
+    /// attempt, again after a restart. Whoever handles it sends an <see cref="AnswerCall"/>. Handlers must not block. While
+    /// there is none, calls stay due.
+    /// </summary>
+    public event Action<DueCall>? CallDue;
+
     /// <summary>Reads the journal, expires what is overdue, and serves. Completes when it serves; fails when it can't.</summary>
     public Task StartAsync()
     {
@@ -125,6 +133,13 @@ public sealed partial class Space : IAsyncDisposable
             group.CompleteSome(inOrder.Length);
         }
     }
+
+    /// <summary>
+    /// Completes when this transaction has ended, or got stuck, after the call; or, then with false, when the time is over.
+    /// Read the transaction after beginning to wait: it may have ended before.
+    /// </summary>
+    public Task<bool> WaitForEndAsync(string transaction, TimeSpan atMost, CancellationToken cancellationToken = default) =>
+        _ends.WaitAsync(transaction, atMost, _time, cancellationToken);
 
     /// <summary>Stops: takes no more requests, decides and writes what is queued, ends both threads, closes the journal.</summary>
     public async ValueTask DisposeAsync()
@@ -223,10 +238,10 @@ public sealed partial class Space : IAsyncDisposable
 
     private Exception? Serve(LoadedSpace loaded)
     {
-        var writer = new JournalPipeline(_journal, loaded.Tail, OnDurable, _queue.Doorbell.Ring);
+        var writer = new JournalPipeline(_journal, loaded.Tail, OnDurable, _queue.Doorbell.Ring, OnReleased);
         try
         {
-            var loop = new SpaceLoop(loaded, writer, _queue, _options, _time, Metrics);
+            var loop = new SpaceLoop(loaded, writer, _queue, _options, _time, Metrics, makesCalls: CallDue is not null);
             loop.ExpireOverdue();
             if (writer.Failure is null)
             {
@@ -339,6 +354,16 @@ public sealed partial class Space : IAsyncDisposable
         SetDurable(new DurablePoint(batch.Sequence, batch.Digest, before.Events + batch.Events.Count));
         Metrics.BatchWritten(batch.Events.Count, batch.Events.PayloadLength);
         BatchDurable?.Invoke(batch.Sequence);
+    }
+
+    private void OnReleased(Batch batch)
+    {
+        foreach (DueCall call in batch.Calls)
+        {
+            CallDue?.Invoke(call);
+        }
+
+        _ends.Tell(batch.Settled);
     }
 
     private void SetDurable(DurablePoint point)

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 namespace Holdfast.Engine;
 
 /// <summary>Rebuilds a machine from the newest snapshot and the frames behind it, verifying the chain on the way.</summary>
-internal sealed partial class SpaceLoader(string space, IJournal journal, HoldOptions options, NameHasher hasher, TimeProvider time, ILogger logger)
+internal sealed partial class SpaceLoader(string space, IJournal journal, HoldOptions options, TransactionOptions transactions, NameHasher hasher, TimeProvider time, ILogger logger)
 {
     private static readonly TimeSpan ProgressEvery = TimeSpan.FromSeconds(2);
 
@@ -18,14 +18,14 @@ internal sealed partial class SpaceLoader(string space, IJournal journal, HoldOp
             TornRecordDropped(logger, space, tail.Sequence + 1);
         }
 
-        (HoldMachine machine, long events) = await ReplayAsync(tail.Sequence, tail.FirstSequence, cancellationToken);
+        (SpaceMachine machine, long events) = await ReplayAsync(tail.Sequence, tail.FirstSequence, cancellationToken);
         return new LoadedSpace(machine, tail, events);
     }
 
     /// <summary>A machine as it was right after <paramref name="throughSequence"/>, and how many events were replayed.</summary>
-    public async Task<(HoldMachine Machine, long Events)> ReplayAsync(long throughSequence, long firstSequence, CancellationToken cancellationToken)
+    public async Task<(SpaceMachine Machine, long Events)> ReplayAsync(long throughSequence, long firstSequence, CancellationToken cancellationToken)
     {
-        (HoldMachine machine, long at) = await ReadSnapshotAsync(throughSequence, firstSequence, cancellationToken);
+        (SpaceMachine machine, long at) = await ReadSnapshotAsync(throughSequence, firstSequence, cancellationToken);
         if (at + 1 < firstSequence)
         {
             throw new JournalCorruptException(at + 1, $"The journal of space {space} begins at {firstSequence}, and no snapshot reaches up to there.");
@@ -72,17 +72,17 @@ internal sealed partial class SpaceLoader(string space, IJournal journal, HoldOp
     /// is there: then all are replayed, which only takes longer. Once frames were trimmed it stops the space: an older
     /// state is never taken silently. An operator who removes the damaged one starts from the one before, whose frames are kept.
     /// </summary>
-    private async Task<(HoldMachine Machine, long At)> ReadSnapshotAsync(long throughSequence, long firstSequence, CancellationToken cancellationToken)
+    private async Task<(SpaceMachine Machine, long At)> ReadSnapshotAsync(long throughSequence, long firstSequence, CancellationToken cancellationToken)
     {
         await using JournalSnapshot? snapshot = await OpenSnapshotAsync(firstSequence, cancellationToken);
         if (snapshot is null || snapshot.Sequence > throughSequence)
         {
-            return (new HoldMachine(options, hasher), 0);
+            return (new SpaceMachine(options, hasher, transactions), 0);
         }
 
         try
         {
-            HoldMachine machine = HoldMachine.ReadSnapshot(snapshot.Content, options, hasher);
+            SpaceMachine machine = SpaceMachine.ReadSnapshot(snapshot.Content, options, hasher, transactions);
 
             // To the end, so that the stream checks its hash.
             await snapshot.Content.CopyToAsync(Stream.Null, cancellationToken);
@@ -91,7 +91,7 @@ internal sealed partial class SpaceLoader(string space, IJournal journal, HoldOp
         catch (Exception e) when (e is not (OperationCanceledException or JournalException or OutOfMemoryException))
         {
             AcceptDamage(snapshot.Sequence, firstSequence, e);
-            return (new HoldMachine(options, hasher), 0);
+            return (new SpaceMachine(options, hasher, transactions), 0);
         }
     }
 
@@ -122,7 +122,7 @@ internal sealed partial class SpaceLoader(string space, IJournal journal, HoldOp
         SnapshotDamaged(logger, space, sequence, damage.Message);
     }
 
-    private static void Evolve(HoldMachine machine, FrameView frame)
+    private static void Evolve(SpaceMachine machine, FrameView frame)
     {
         try
         {
@@ -145,4 +145,4 @@ internal sealed partial class SpaceLoader(string space, IJournal journal, HoldOp
 }
 
 /// <summary>A machine that is where its journal is.</summary>
-internal sealed record LoadedSpace(HoldMachine Machine, JournalTail Tail, long EventsReplayed);
+internal sealed record LoadedSpace(SpaceMachine Machine, JournalTail Tail, long EventsReplayed);

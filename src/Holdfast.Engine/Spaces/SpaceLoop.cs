@@ -10,17 +10,18 @@ namespace Holdfast.Engine;
 /// journal has no room for another, the next batch stays open. Runs on the space's thread until the space stops or the
 /// journal fails; passive otherwise.
 /// </summary>
-internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, RequestQueue queue, SpaceOptions options, TimeProvider time, SpaceMetrics metrics)
+internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, RequestQueue queue, SpaceOptions options, TimeProvider time, SpaceMetrics metrics, bool makesCalls = false)
 {
     private const int TickMilliseconds = 32;
     private const int IdleMilliseconds = 1000;
+    private const int CallsMax = 4096; // of one batch
 
     // How far ahead of deciding a request's own memory, and then what it will look up, is fetched.
     private const int FetchRequestAhead = 8;
     private const int FetchCommandAhead = 6;
     private const int FetchLookupsAhead = 3;
 
-    private readonly HoldMachine _machine = loaded.Machine;
+    private readonly SpaceMachine _machine = loaded.Machine;
     private readonly RequestBatch _ownAtOnce = new();
     private readonly RequestBatch _awaitedAtOnce = new();
     private long _sequence = loaded.Tail.Sequence;
@@ -72,6 +73,7 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
         }
 
         Decide();
+        TakeDueCalls();
         if (writer.HasRoom)
         {
             HandOver();
@@ -88,22 +90,51 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
     // A queue that was made small bounds the open batch too: what the journal doesn't take must end in "overloaded" (E57).
     private int BatchMax => Math.Min(options.MaxBatchCommands, options.QueueCapacity);
 
+    private long NextDueMs => makesCalls ? Math.Min(_machine.NextDeadlineMs, _machine.NextCallMs) : _machine.NextDeadlineMs;
+
     private void Begin()
     {
         _batch.Begin(Now());
+        _machine.Settled = _batch.Settled;
         _moreDue = _machine.Tidy(_batch.TimeMs, _batch.Events);
     }
 
     private bool HasWork() => writer.Failure is not null
         || (queue.Peek(0) is not null && _batch.Requests < BatchMax)
-        || (_batch.IsBegun ? writer.HasRoom : _moreDue || queue.IsClosed);
+        || (_batch.IsBegun ? writer.HasRoom : _moreDue || queue.IsClosed || NextDueMs <= Now());
 
     /// <summary>Returns when there is something to decide or to hand over, or when holds may have fallen due.</summary>
     private void WaitForWork()
     {
         if (!HasWork())
         {
-            queue.Doorbell.Wait(_hasWork ??= HasWork, _batch.IsBegun || _machine.KnownHolds == 0 ? IdleMilliseconds : TickMilliseconds);
+            queue.Doorbell.Wait(_hasWork ??= HasWork, WaitMilliseconds());
+        }
+    }
+
+    private int WaitMilliseconds()
+    {
+        if (_batch.IsBegun)
+        {
+            return IdleMilliseconds; // the journal rings when it has room
+        }
+
+        int idle = _machine.KnownHolds == 0 ? IdleMilliseconds : TickMilliseconds;
+        long due = NextDueMs;
+        return due == long.MaxValue ? idle : (int)Math.Clamp(due - Now(), 1, idle);
+    }
+
+    /// <summary>Calls of transactions that are due go with the open batch: what demands them is durable when it is.</summary>
+    private void TakeDueCalls()
+    {
+        if (!makesCalls)
+        {
+            return;
+        }
+
+        while (_batch.Calls.Count < CallsMax && _machine.TakeDueCall(_batch.TimeMs) is { } call)
+        {
+            _batch.Calls.Add(call);
         }
     }
 
@@ -185,7 +216,7 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
         if (batch.IsEmpty || (batch.Events.Count == 0 && writer.AllIsDurable))
         {
             // What these answers saw, if there are any, is durable already.
-            Completion.Tell(batch.Own, batch.Awaited);
+            writer.Release(batch);
             batch.Clear();
             return;
         }

@@ -10,7 +10,7 @@ public sealed class SpaceMetrics
     private long _events;
     private long _bytes;
     private long _overloaded;
-    private HoldMachine? _machine;
+    private SpaceMachine? _machine;
 
     /// <summary>Batches written.</summary>
     public long Batches => Volatile.Read(ref _batches);
@@ -33,7 +33,7 @@ public sealed class SpaceMetrics
     /// <summary>Answers given with a code.</summary>
     public long Answers(Code code) => code == Code.Overloaded ? Volatile.Read(ref _overloaded) : Volatile.Read(ref _answers[(int)code]);
 
-    internal void Attach(HoldMachine machine) => _machine = machine;
+    internal void Attach(SpaceMachine machine) => _machine = machine;
 
     internal void BatchWritten(int events, int bytes)
     {

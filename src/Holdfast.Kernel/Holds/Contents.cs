@@ -6,7 +6,7 @@ namespace Holdfast.Kernel;
 public static class Contents
 {
     /// <summary>All resources in the order of their numbers.</summary>
-    public static IEnumerable<ResourceView> ListResources(this HoldMachine machine)
+    public static IEnumerable<ResourceView> ListResources(this SpaceMachine machine)
     {
         ArgumentNullException.ThrowIfNull(machine);
         for (int i = 0; i < machine.Ledger.Resources.Count; i++)
@@ -16,7 +16,7 @@ public static class Contents
     }
 
     /// <summary>All known holds: finished ones in the order in which they ended, then the live ones in no order.</summary>
-    public static IEnumerable<KnownHold> ListHolds(this HoldMachine machine)
+    public static IEnumerable<KnownHold> ListHolds(this SpaceMachine machine)
     {
         ArgumentNullException.ThrowIfNull(machine);
         HoldTable holds = machine.Ledger.Holds;

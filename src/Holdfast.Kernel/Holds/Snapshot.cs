@@ -4,16 +4,16 @@ using System.Text;
 namespace Holdfast.Kernel;
 
 /// <summary>
-/// The whole state as bytes, format 1: blocks of at most about 1 MiB, each behind its length (4 bytes, little endian); a
-/// block of length 0 ends. Header, resources, adjustment ids, accounts with use, finished holds oldest first, live holds.
+/// The whole state as bytes, format 2: blocks of at most about 1 MiB, each behind its length (4 bytes, little endian); a
+/// block of length 0 ends. Header, resources, adjustment ids, accounts with use, finished holds oldest first, live holds, transactions. Format 1, without transactions, is still read.
 /// </summary>
 /// <remarks>Slot numbers are not part of the state; what refers to them is written by name or order.</remarks>
 internal static class Snapshot
 {
-    private const int Version = 1;
+    private const int Version = 2;
     private const int BlockBytes = 1024 * 1024;
 
-    public static void Write(Ledger ledger, Stream target)
+    public static void Write(Ledger ledger, TransactionBook book, Stream target)
     {
         var block = new Blocks(target);
         EventBuffer output = block.Output;
@@ -42,17 +42,18 @@ internal static class Snapshot
 
         WriteAccounts(ledger, block);
         WriteHolds(ledger, block);
+        TransactionSnapshot.Write(book, block.Output, block.FlushWhenLarge);
         block.Finish();
     }
 
-    public static void Read(Ledger ledger, Stream source)
+    public static void Read(Ledger ledger, TransactionBook book, Stream source)
     {
         var blocks = new BlockReader(source);
         EventReader reader = blocks.First();
         ulong version = reader.VarUInt();
-        if (version != Version)
+        if (version is < 1 or > Version)
         {
-            throw new InvalidDataException($"The snapshot has format {version}; this version of Holdfast reads format {Version}.");
+            throw new InvalidDataException($"The snapshot has format {version}; this version of Holdfast reads formats 1 to {Version}.");
         }
 
         ledger.Digest = reader.VarUInt();
@@ -81,6 +82,11 @@ internal static class Snapshot
         ReadAccounts(ledger, blocks, ref reader);
         blocks.NextWhenDone(ref reader);
         ReadHolds(ledger, blocks, ref reader);
+        if (version >= 2)
+        {
+            ReadTransactions(book, blocks, ref reader);
+        }
+
         blocks.ExpectEnd(reader);
     }
 
@@ -211,6 +217,17 @@ internal static class Snapshot
         {
             blocks.NextWhenDone(ref reader);
             ReadHold(ledger, ref reader, lines);
+        }
+    }
+
+    private static void ReadTransactions(TransactionBook book, BlockReader blocks, ref EventReader reader)
+    {
+        blocks.NextWhenDone(ref reader);
+        ulong count = TransactionSnapshot.ReadHeader(book, ref reader);
+        for (ulong i = 0; i < count; i++)
+        {
+            blocks.NextWhenDone(ref reader);
+            TransactionSnapshot.Read(book, ref reader);
         }
     }
 

@@ -84,6 +84,7 @@ public static class HoldfastServer
         services.AddSingleton<ListCalls>();
         services.AddSingleton<BatchCalls>();
         services.AddSingleton<EventCalls>();
+        services.AddSingleton<TransactionCalls>();
         services.AddSingleton<SpaceCalls>();
         services.AddSingleton<Health>();
         services.AddSingleton<PrometheusText>();
@@ -110,6 +111,7 @@ public static class HoldfastServer
             app.Services.GetRequiredService<ListCalls>().Map(routes);
             app.Services.GetRequiredService<BatchCalls>().Map(routes);
             app.Services.GetRequiredService<EventCalls>().Map(routes);
+            app.Services.GetRequiredService<TransactionCalls>().Map(routes);
         }
 
         app.Services.GetRequiredService<SpaceCalls>().Map(app);

@@ -24,7 +24,7 @@ internal sealed class FailingViewStore(IViewStore inner, Func<int, bool> fails) 
         return position;
     }
 
-    public async Task BeginAsync(HoldMachine? machine, ViewPosition position, CancellationToken cancellationToken)
+    public async Task BeginAsync(SpaceMachine? machine, ViewPosition position, CancellationToken cancellationToken)
     {
         Step();
         await inner.BeginAsync(machine, position, cancellationToken);

@@ -33,7 +33,7 @@ internal sealed class History
     /// <summary>A retention short enough for ids to be forgotten within a test's history.</summary>
     public static HoldOptions Options { get; } = new() { DefaultTtlMs = 20_000, RetentionMs = 30_000, AdjustmentRetentionMs = 30_000 };
 
-    public HoldMachine Machine { get; } = new(Options, Hasher);
+    public SpaceMachine Machine { get; } = new(Options, Hasher);
 
     public long Sequence { get; private set; }
 

@@ -80,7 +80,7 @@ internal static class ViewTable
         Token);
 
     /// <summary>Holds the views against the machine: every resource, every known hold, and the sums of the movements.</summary>
-    public static async Task ShouldTellOfAsync(IViewStore store, string space, HoldMachine machine)
+    public static async Task ShouldTellOfAsync(IViewStore store, string space, SpaceMachine machine)
     {
         var queries = new ViewQueries(space, store.HasSpaceColumn);
         (List<ResourceView> resources, List<ListedHold> holds, List<Movement> movements) = await store.ReadAsync(

@@ -5,8 +5,9 @@ public class SnapshotTests : Scenario
     [Fact]
     public void An_empty_space_is_pinned()
     {
-        // Length 7: format 1, digest 0, time 0, and no resources, adjustments, accounts, holds. Then the end.
-        Convert.ToHexString(Bytes(Space.Machine)).ShouldBe("07000000" + "01000000000000" + "00000000");
+        // Length 11: format 2, digest 0, time 0, no resources, adjustments, accounts, holds; transactions: next number,
+        // lowest open, lowest known, none. Then the end.
+        Convert.ToHexString(Bytes(Space.Machine)).ShouldBe("0B000000" + "02000000000000" + "01010100" + "00000000");
     }
 
     [Fact]
@@ -24,6 +25,19 @@ public class SnapshotTests : Scenario
     }
 
     [Fact]
+    public void A_snapshot_of_format_1_is_still_read()
+    {
+        SmallSpace();
+        string hex = string.Concat(SmallSpaceHex).Replace(" ", "", StringComparison.Ordinal)
+            .Replace("C2000000" + "02", "BE000000" + "01", StringComparison.Ordinal)
+            .Replace("01010100" + "00000000", "00000000", StringComparison.Ordinal);
+
+        var restored = SpaceMachine.ReadSnapshot(new MemoryStream(Convert.FromHexString(hex)), Options, Space.Hasher);
+
+        StateText.Of(restored).ShouldBe(StateText.Of(Space.Machine));
+    }
+
+    [Fact]
     public void The_digest_of_a_small_space_is_pinned()
     {
         // It is stored in snapshots: another way of reckoning makes every stored one disagree with a replay.
@@ -37,7 +51,7 @@ public class SnapshotTests : Scenario
     {
         SmallSpace();
 
-        HoldMachine other = Ending.Restore(Space.Machine, new NameHasher(7, 9));
+        SpaceMachine other = Ending.Restore(Space.Machine, new NameHasher(7, 9));
 
         StateText.Of(other).ShouldBe(StateText.Of(Space.Machine));
         var hasher = new NameHasher(7, 9);
@@ -67,7 +81,7 @@ public class SnapshotTests : Scenario
         byte[] bytes = Bytes(Space.Machine);
 
         bytes.Length.ShouldBeGreaterThan(2 * 1024 * 1024);
-        HoldMachine restored = HoldMachine.ReadSnapshot(new MemoryStream(bytes), Options, Space.Hasher);
+        SpaceMachine restored = SpaceMachine.ReadSnapshot(new MemoryStream(bytes), Options, Space.Hasher);
         StateText.Of(restored).ShouldBe(StateText.Of(Space.Machine));
         Bytes(restored).Length.ShouldBe(bytes.Length);
     }
@@ -93,9 +107,9 @@ public class SnapshotTests : Scenario
     public void A_snapshot_of_a_later_format_is_refused()
     {
         byte[] bytes = Bytes(Space.Machine);
-        bytes[4] = 2;
+        bytes[4] = 3;
 
-        Should.Throw<InvalidDataException>(() => HoldMachine.ReadSnapshot(new MemoryStream(bytes), Options, Space.Hasher)).Message.ShouldContain("format 2");
+        Should.Throw<InvalidDataException>(() => SpaceMachine.ReadSnapshot(new MemoryStream(bytes), Options, Space.Hasher)).Message.ShouldContain("format 3");
     }
 
     [Fact]
@@ -105,19 +119,19 @@ public class SnapshotTests : Scenario
         byte[] bytes = Bytes(Space.Machine);
         for (int length = 0; length < bytes.Length; length++)
         {
-            Should.Throw<IOException>(() => HoldMachine.ReadSnapshot(new MemoryStream(bytes[..length]), Options, Space.Hasher), $"cut at {length}");
+            Should.Throw<IOException>(() => SpaceMachine.ReadSnapshot(new MemoryStream(bytes[..length]), Options, Space.Hasher), $"cut at {length}");
         }
 
         byte[] longer = [.. bytes[..^4], 1, 0, 0, 0, 0, 0, 0, 0, 0];
-        Should.Throw<InvalidDataException>(() => HoldMachine.ReadSnapshot(new MemoryStream(longer), Options, Space.Hasher));
+        Should.Throw<InvalidDataException>(() => SpaceMachine.ReadSnapshot(new MemoryStream(longer), Options, Space.Hasher));
     }
 
     private const ulong SmallSpaceDigest = 11_915_094_417_684_256_086;
 
     private static readonly string[] SmallSpaceHex =
     [
-        "BE000000", // the block's length
-        "01 00 80A0F1C2B134", // format, digest (set to 0), time
+        "C2000000", // the block's length
+        "02 00 80A0F1C2B134", // format, digest (set to 0), time
         "02", // resources: id, policy, available, held, consumed, supplied (signed), version, consumed by forgotten
         "03736B75 06 00 00 00 00 00 00 00 0C 04 04 14 07 00",
         "0162 00 00 00 00 00 00 00 00 06 02 00 08 03 00",
@@ -132,6 +146,7 @@ public class SnapshotTests : Scenario
         "82 80A0F1C2B134 026832 03626F62 80A0F1C2B134 00 A0F736 01 01 03 00 02 01 01 01 0172 01",
         "03 80A0F1C2B134 04676F6E65 00 80A0F1C2B134 00 00 00 00",
         "01 E0F4F4C2B134 026831 03616E6E 80A0F1C2B134 E0D403 E0D403 02 01 02 03 01 00",
+        "01 01 01 00", // transactions: next number, lowest open, lowest known, count
         "00000000", // the end
     ];
 
@@ -149,7 +164,7 @@ public class SnapshotTests : Scenario
 
     private static string Long(int i) => new string('h', 110) + i;
 
-    private static byte[] Bytes(HoldMachine machine)
+    private static byte[] Bytes(SpaceMachine machine)
     {
         var stream = new MemoryStream();
         machine.WriteSnapshot(stream);

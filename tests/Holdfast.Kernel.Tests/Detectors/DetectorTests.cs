@@ -122,9 +122,9 @@ public class DetectorTests
     {
         foreach (Batch batch in BusySpace().Batches.Take(1))
         {
-            var machine = new HoldMachine(new HoldOptions(), Space.Hasher);
+            var machine = new SpaceMachine(new HoldOptions(), Space.Hasher);
             Should.Throw<InvalidDataException>(() => machine.Evolve(batch.Payload, batch.Count + 1, batch.TimeMs));
-            Should.Throw<InvalidDataException>(() => new HoldMachine(new HoldOptions(), Space.Hasher).Evolve(batch.Payload, batch.Count - 1, batch.TimeMs));
+            Should.Throw<InvalidDataException>(() => new SpaceMachine(new HoldOptions(), Space.Hasher).Evolve(batch.Payload, batch.Count - 1, batch.TimeMs));
         }
     }
 
@@ -190,7 +190,7 @@ public class DetectorTests
     {
         try
         {
-            HoldMachine machine = Ending.Replay(batches, new HoldOptions());
+            SpaceMachine machine = Ending.Replay(batches, new HoldOptions());
             return machine.Digest + StateText.Of(machine);
         }
         catch (InvalidDataException)

@@ -175,7 +175,7 @@ public class LimitEdgeCases : Scenario
         (answer.Code, answer.Detail).ShouldBe((Code.LimitExceeded, "cart1"));
         Space.Confirm("cart1");
         Space.TryAs("cart2", "ann", ("sku", 1)).Detail.ShouldBe("cart1", "bought counts too");
-        HoldMachine restored = Ending.Restore(Space.Machine);
+        SpaceMachine restored = Ending.Restore(Space.Machine);
         new Space(machine: restored) { Now = Space.Now }.TryAs("cart2", "ann", ("sku", 1)).Detail.ShouldBe("cart1");
     }
 

@@ -91,7 +91,7 @@ public class TimeEdgeCases : Scenario
     {
         Space.Stock("sku", 5);
         Space.TryWith("short", null, 60_000, 0, ("sku", 5));
-        HoldMachine restarted = fromSnapshot ? Ending.Restore(Space.Machine) : Ending.Replay(Space.Batches, Options);
+        SpaceMachine restarted = fromSnapshot ? Ending.Restore(Space.Machine) : Ending.Replay(Space.Batches, Options);
         var later = new Space(machine: restarted) { Now = Space.Now + 7_200_000 };
 
         while (later.Tidy())
@@ -166,7 +166,7 @@ public class TimeEdgeCases : Scenario
     public void E23_AMillionHoldsExpireInOneSecond_OthersAreStillAnswered()
     {
         const int holds = 1_000_000;
-        HoldMachine machine = new(new HoldOptions(), Space.Hasher);
+        SpaceMachine machine = new(new HoldOptions(), Space.Hasher);
         var space = new Space(machine: machine);
         space.Stock("sku", holds + 1_000_000);
         var output = new EventBuffer(0, 64 * 1024 * 1024);

@@ -149,8 +149,8 @@ internal sealed class Comparison
     private string? Restart(bool fromSnapshot)
     {
         _history.AddRange(_space.Batches);
-        HoldMachine old = _space.Machine;
-        HoldMachine machine = fromSnapshot ? Ending.Restore(old) : Ending.Replay(_history, _options);
+        SpaceMachine old = _space.Machine;
+        SpaceMachine machine = fromSnapshot ? Ending.Restore(old) : Ending.Replay(_history, _options);
         _space = new Space(machine: machine) { Now = _space.Now };
         return machine.Digest != old.Digest ? "another digest after a restart"
             : StateText.Of(machine) != StateText.Of(old) ? "another state after a restart"

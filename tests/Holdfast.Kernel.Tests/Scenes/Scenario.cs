@@ -44,15 +44,15 @@ internal static class Ending
 {
     public static void ShouldBeSound(Space space)
     {
-        HoldMachine machine = space.Machine;
+        SpaceMachine machine = space.Machine;
         machine.FindImbalance().ShouldBeNull();
 
-        HoldMachine replayed = Replay(space.Batches, machine.Options);
+        SpaceMachine replayed = Replay(space.Batches, machine.Options);
         replayed.FindImbalance().ShouldBeNull();
         replayed.Digest.ShouldBe(machine.Digest, "a replay of the events has another digest");
         StateText.Of(replayed).ShouldBe(StateText.Of(machine), "a replay of the events");
 
-        HoldMachine restored = Restore(machine);
+        SpaceMachine restored = Restore(machine);
         restored.FindImbalance().ShouldBeNull();
         restored.Digest.ShouldBe(machine.Digest, "a snapshot has another digest");
         restored.LastTimeMs.ShouldBe(machine.LastTimeMs);
@@ -64,9 +64,9 @@ internal static class Ending
         Probe(restored, space.Now).ShouldBe(asked, "answers after a snapshot");
     }
 
-    public static HoldMachine Replay(IEnumerable<Batch> batches, HoldOptions options)
+    public static SpaceMachine Replay(IEnumerable<Batch> batches, HoldOptions options)
     {
-        var machine = new HoldMachine(options, Space.Hasher);
+        var machine = new SpaceMachine(options, Space.Hasher);
         foreach (Batch batch in batches)
         {
             machine.Evolve(batch.Payload, batch.Count, batch.TimeMs);
@@ -76,18 +76,18 @@ internal static class Ending
     }
 
     /// <summary>Read back under another key of the hash: nothing in a snapshot may depend on it.</summary>
-    public static HoldMachine Restore(HoldMachine machine, NameHasher? hasher = null)
+    public static SpaceMachine Restore(SpaceMachine machine, NameHasher? hasher = null)
     {
         var stream = new MemoryStream();
         machine.WriteSnapshot(stream);
         stream.Position = 0;
-        HoldMachine restored = HoldMachine.ReadSnapshot(stream, machine.Options, hasher ?? Space.Hasher);
+        SpaceMachine restored = SpaceMachine.ReadSnapshot(stream, machine.Options, hasher ?? Space.Hasher);
         stream.Position.ShouldBe(stream.Length, "the snapshot was not read to its end");
         return restored;
     }
 
     /// <summary>Asks for everything that the state could answer differently, and says what was answered and what became of it.</summary>
-    private static string Probe(HoldMachine machine, long now)
+    private static string Probe(SpaceMachine machine, long now)
     {
         const int most = 40;
         var space = new Space(machine: machine) { Now = now };

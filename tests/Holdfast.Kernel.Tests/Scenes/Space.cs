@@ -10,14 +10,14 @@ internal sealed class Space
 
     private readonly EventBuffer _output = new(0, 1024);
 
-    public Space(HoldOptions? options = null, HoldMachine? machine = null)
+    public Space(HoldOptions? options = null, SpaceMachine? machine = null)
     {
-        Machine = machine ?? new HoldMachine(options ?? new HoldOptions(), Hasher);
+        Machine = machine ?? new SpaceMachine(options ?? new HoldOptions(), Hasher);
     }
 
     public static NameHasher Hasher { get; } = new(0x0123456789ABCDEF, 0xFEDCBA9876543210);
 
-    public HoldMachine Machine { get; }
+    public SpaceMachine Machine { get; }
 
     public long Now { get; set; } = Start;
 

@@ -9,7 +9,7 @@ namespace Holdfast.Kernel.Tests;
 /// </summary>
 internal static class StateText
 {
-    public static string Of(HoldMachine machine, bool withOrderOfForgetting = true)
+    public static string Of(SpaceMachine machine, bool withOrderOfForgetting = true)
     {
         Ledger ledger = machine.Ledger;
         var text = new List<string>();
@@ -32,8 +32,29 @@ internal static class StateText
             text.Add("order " + string.Join(' ', machine.ListHolds().Where(h => h.FinishedAtMs is not null).Select(h => h.Id)));
         }
 
+        text.Add(Line($"transactions {machine.Book.NextNumber} {machine.Book.LowestOpen} {machine.Book.LowestKnown} ended {string.Join(' ', machine.Book.Ended)}"));
+        text.AddRange(machine.Book.All().OrderBy(t => t.Number).SelectMany(Transaction));
         return string.Join('\n', text);
     }
+
+    private static IEnumerable<string> Transaction(Transaction t)
+    {
+        yield return Line(
+            $"transaction {t.Number} {t.Id} {t.Fingerprint:x} {t.State} {t.CallerDriven} {t.CreatedAtMs} {t.DeadlineMs} {t.EndedAtMs} {t.ReasonCode} {t.ReasonText} {t.Trace} check {Call(t.CheckBack)} {Progress(t.Check)}");
+        foreach (Branch b in t.Branches)
+        {
+            BranchSpec s = b.Spec;
+            string hold = s.Hold is null ? "" : $"{s.Hold.Owner} {s.Hold.TtlMs} {string.Join(' ', s.Hold.Lines)}";
+            yield return Line(
+                $"  branch {s.Name} {b.State} {b.HoldId} after {string.Join(',', b.After)} {Call(s.Try)} {Call(s.Confirm)} {Call(s.Cancel)} hold {hold} {Progress(b.Progress)}");
+        }
+    }
+
+    private static string Call(CallSpec? call) => call is null
+        ? "-"
+        : Line($"{call.Url} {Convert.ToHexString(call.Body.Span)} {string.Join(' ', call.Headers)} {call.TimeoutMs}");
+
+    private static string Progress(CallProgress p) => Line($"{p.Attempts} {p.Failures} {p.NextAtMs} {p.IsStuck} {p.LastAnswer}");
 
     private static IEnumerable<string> Accounts(Ledger ledger)
     {

@@ -50,7 +50,7 @@ internal sealed class PostgresViewStore : IViewStore
         return position;
     }
 
-    public Task BeginAsync(HoldMachine? machine, ViewPosition position, CancellationToken cancellationToken) =>
+    public Task BeginAsync(SpaceMachine? machine, ViewPosition position, CancellationToken cancellationToken) =>
         InTransactionAsync(
             async writer =>
             {

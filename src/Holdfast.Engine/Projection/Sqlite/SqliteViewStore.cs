@@ -60,7 +60,7 @@ internal sealed class SqliteViewStore : IViewStore
         }
     }
 
-    public Task BeginAsync(HoldMachine? machine, ViewPosition position, CancellationToken cancellationToken)
+    public Task BeginAsync(SpaceMachine? machine, ViewPosition position, CancellationToken cancellationToken)
     {
         InTransaction(writer =>
         {

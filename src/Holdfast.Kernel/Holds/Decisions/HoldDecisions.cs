@@ -116,7 +116,7 @@ internal sealed class HoldDecisions(Ledger ledger, EventSink output, HoldOptions
         {
             return ofTheHold && earlier.Quantities.AsSpan().SequenceEqual(_quantities.AsSpan(0, header.LineCount))
                 ? Done(command, slot, repeat: true)
-                : Answer.Refused(Code.Conflict, "this return id is known with other lines");
+                : Answer.Refused(Code.Conflict, "this return id is known with other lines: use a new id");
         }
 
         if (FirstExcess(command, header, static line => line.Consumed) is { Code: not Code.Ok } refusal)

@@ -56,7 +56,7 @@ internal sealed class TryDecision(Ledger ledger, EventSink output, HoldOptions o
         HoldHeader header = ledger.Holds.ReadLines(slot, _known);
         if (!SameBody(command, slot, header))
         {
-            return Answer.Refused(Code.Conflict, "this id is known with another owner, time to live or lines");
+            return Answer.Refused(Code.Conflict, "this id is known with another owner, time to live or lines: use a new id");
         }
 
         return state switch

@@ -82,6 +82,13 @@ public sealed class EventBuffer
         _length += text.Length;
     }
 
+    internal void Raw(ReadOnlySpan<byte> bytes)
+    {
+        Ensure(bytes.Length);
+        bytes.CopyTo(_bytes.AsSpan(_length));
+        _length += bytes.Length;
+    }
+
     internal void VarInt(long value) => VarUInt((ulong)((value << 1) ^ (value >> 63)));
 
     internal void VarUInt(ulong value)

@@ -38,4 +38,28 @@ public enum EventType : byte
 
     /// <summary>The oldest adjustment ids left memory.</summary>
     AdjustmentsForgotten = 11,
+
+    /// <summary>A transaction began, with its branches.</summary>
+    TransactionBegun = 32,
+
+    /// <summary>A branch was registered by the caller.</summary>
+    BranchRegistered = 33,
+
+    /// <summary>A branch's call was answered, or wasn't in time; for a built-in hold: was decided.</summary>
+    CallAnswered = 34,
+
+    /// <summary>A transaction will commit, or abort.</summary>
+    TransactionDecided = 35,
+
+    /// <summary>All branches of a transaction are confirmed, or cancelled.</summary>
+    TransactionEnded = 36,
+
+    /// <summary>An operator has a call made again now.</summary>
+    CallRetried = 37,
+
+    /// <summary>An operator took a branch as done.</summary>
+    CallForced = 38,
+
+    /// <summary>Transactions that ended longest ago left memory.</summary>
+    TransactionsForgotten = 39,
 }

@@ -352,7 +352,8 @@ internal sealed class Ledger
         }
     }
 
-    private void Mix(ulong value)
+    /// <summary>Takes what an event left behind into the digest.</summary>
+    public void Mix(ulong value)
     {
         ulong x = (Digest ^ value) * 0x9E3779B97F4A7C15UL;
         Digest = x ^ (x >> 29);

@@ -43,6 +43,9 @@ internal static class EventJson
             case EventType.SupplyAdjusted:
                 SupplyAdjusted(json, SupplyAdjustedEvent.Read(ref reader), names);
                 break;
+            case var kind when TransactionEvent.Is(kind):
+                TransactionEventJson.Write(output, TransactionEvent.Read(kind, ref reader));
+                break;
             default:
                 Skip(type, ref reader);
                 break;
@@ -79,6 +82,9 @@ internal static class EventJson
                 break;
             case EventType.HoldsForgotten or EventType.AdjustmentsForgotten:
                 ForgottenEvent.Read(ref reader);
+                break;
+            case var kind when TransactionEvent.Is(kind):
+                TransactionEvent.Read(kind, ref reader);
                 break;
             default:
                 throw new InvalidDataException($"Event type {(int)type} is not known to this version of Holdfast; a newer one wrote this journal.");

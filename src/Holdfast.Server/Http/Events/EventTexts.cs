@@ -11,5 +11,14 @@ internal static class EventTexts
         "expired", "holds_forgotten", "adjustments_forgotten",
     ];
 
-    public static string Of(EventType type) => (int)type < Texts.Length ? Texts[(int)type] : "unknown";
+    private static readonly string[] OfTransactions =
+    [
+        "transaction_begun", "branch_registered", "call_answered", "transaction_decided", "transaction_ended", "call_retried",
+        "call_forced", "transactions_forgotten",
+    ];
+
+    public static string Of(EventType type) =>
+        TransactionEvent.Is(type) ? OfTransactions[type - EventType.TransactionBegun]
+        : (int)type < Texts.Length ? Texts[(int)type]
+        : "unknown";
 }

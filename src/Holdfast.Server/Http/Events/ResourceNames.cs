@@ -67,7 +67,7 @@ internal sealed class ResourceNames(Space space)
         await using JournalSnapshot? snapshot = await space.Journal.OpenSnapshotAsync(cancellationToken);
         if (snapshot is not null)
         {
-            foreach (ResourceView resource in HoldMachine.ReadSnapshot(snapshot.Content, space.Options.Holds, space.Hasher).ListResources())
+            foreach (ResourceView resource in SpaceMachine.ReadSnapshot(snapshot.Content, space.Options.Holds, space.Hasher).ListResources())
             {
                 Add(resource.Id);
             }

@@ -3,27 +3,33 @@ using Holdfast.Kernel.Memory;
 namespace Holdfast.Kernel;
 
 /// <summary>
-/// Resources and holds of one space as a deterministic machine: <c>Decide(command, now)</c> writes events or refuses,
+/// Resources, holds and transactions of one space as a deterministic machine: <c>Decide(command, now)</c> writes events or refuses,
 /// and evolves at once. No I/O, no clock, no threads, no randomness: the same commands at the same times give the same
 /// events, and the same events give the same state. Not safe for concurrent use; one loop owns it.
 /// </summary>
-public sealed class HoldMachine
+public sealed class SpaceMachine
 {
     private readonly Ledger _ledger;
     private readonly TryDecision _try;
     private readonly HoldDecisions _holds;
     private readonly ResourceDecisions _resources;
+    private readonly TransactionBook _book;
+    private readonly TransactionSink _transactionSink;
+    private readonly TransactionDecisions _transactions;
 
     /// <summary>An empty space.</summary>
-    public HoldMachine(HoldOptions options, NameHasher hasher)
+    public SpaceMachine(HoldOptions options, NameHasher hasher, TransactionOptions? transactions = null)
     {
         Options = options;
         _ledger = new Ledger(hasher);
+        _book = new TransactionBook(_ledger);
+        _transactionSink = new TransactionSink(_book);
         var output = new EventSink(_ledger);
         _try = new TryDecision(_ledger, output, options);
         _holds = new HoldDecisions(_ledger, output, options);
         _resources = new ResourceDecisions(_ledger, output, options);
         Sink = output;
+        _transactions = new TransactionDecisions(_book, _transactionSink, new BranchHolds(_ledger, output, _try), transactions ?? new TransactionOptions());
     }
 
     /// <summary>The rules.</summary>
@@ -44,7 +50,28 @@ public sealed class HoldMachine
     /// <summary>Resources.</summary>
     public int ResourceCount => _ledger.Resources.Count;
 
+    /// <summary>Transactions that have not ended.</summary>
+    public int OpenTransactions => _book.Open;
+
+    /// <summary>Known transactions, ended ones within the retention included.</summary>
+    public int KnownTransactions => _book.Count;
+
+    /// <summary>When the next call to a participant is due, unix milliseconds; <see cref="long.MaxValue"/>: none is.</summary>
+    public long NextCallMs => _book.Due.NextCallMs;
+
+    /// <summary>When the next transaction's phase one is over, unix milliseconds; <see cref="long.MaxValue"/>: none is.</summary>
+    public long NextDeadlineMs => _book.Due.NextDeadlineMs;
+
+    /// <summary>Where ids of transactions are added when they end or get stuck; null: nowhere. Not part of the state.</summary>
+    public ICollection<string>? Settled
+    {
+        get => _book.Settled;
+        set => _book.Settled = value;
+    }
+
     internal Ledger Ledger => _ledger;
+
+    internal TransactionBook Book => _book;
 
     private EventSink Sink { get; }
 
@@ -54,7 +81,7 @@ public sealed class HoldMachine
     /// <param name="output">The batch's events.</param>
     public Answer Decide(Command command, long nowMs, EventBuffer output)
     {
-        Sink.Begin(output, nowMs);
+        Begin(output, nowMs);
         if (command.Problem is { } problem)
         {
             return Answer.Refused(Code.Invalid, problem);
@@ -71,6 +98,14 @@ public sealed class HoldMachine
             ExtendHold c => _holds.Extend(c, nowMs),
             ReturnUnits c => _holds.Return(c),
             PutResource c => _resources.Put(c),
+            AnswerCall c => _transactions.AnswerCall(c, nowMs),
+            BeginTransaction c => _transactions.Begin(c, nowMs),
+            RegisterBranch c => _transactions.Register(c, nowMs),
+            DecideTransaction c => _transactions.Decide(c, nowMs),
+            GetTransaction c => _transactions.Get(c, nowMs),
+            ListTransactions c => _transactions.List(c),
+            RetryTransaction c => _transactions.Retry(c, nowMs),
+            ForceTransaction c => _transactions.Force(c, nowMs),
             _ => throw new ArgumentException($"{command.GetType().Name} is not a command of this machine.", nameof(command)),
         };
     }
@@ -104,6 +139,8 @@ public sealed class HoldMachine
         {
             GetHold c => _holds.Peek(c),
             GetResource c => _resources.Get(c),
+            GetTransaction c => _transactions.Peek(c),
+            ListTransactions c => _transactions.List(c),
             _ => null,
         };
     }
@@ -115,7 +152,10 @@ public sealed class HoldMachine
     /// <returns>True when the bound was reached, so that more may be due.</returns>
     public bool Tidy(long nowMs, EventBuffer output)
     {
-        Sink.Begin(output, nowMs);
+        Begin(output, nowMs);
+
+        // Before the holds' deadlines: a transaction that is late releases its holds itself.
+        bool more = _transactions.Tidy(nowMs);
         int budget = Options.MaxExpiriesPerBatch;
         while (_ledger.Holds.NextDue(nowMs, ref budget) is int slot and >= 0)
         {
@@ -123,8 +163,14 @@ public sealed class HoldMachine
         }
 
         // Forgetting waits while deadlines are behind: giving stock back comes first.
-        return budget <= 0 || Forget(nowMs);
+        return budget <= 0 || Forget(nowMs) || more;
     }
+
+    /// <summary>
+    /// The next call to a participant that is due, or null. It must not be made before what was evolved so far is durable.
+    /// Taking changes no state: after a restart it is due again.
+    /// </summary>
+    public DueCall? TakeDueCall(long nowMs) => _book.Due.TakeCall(_book, nowMs);
 
     /// <summary>Applies the events of a batch that a journal holds.</summary>
     /// <exception cref="InvalidDataException">The events don't fit the state: the journal is not one of this machine's.</exception>
@@ -135,7 +181,15 @@ public sealed class HoldMachine
         {
             for (int i = 0; i < count; i++)
             {
-                _ledger.Evolve(reader.Next(), ref reader, timeMs);
+                EventType type = reader.Next();
+                if (TransactionEvent.Is(type))
+                {
+                    _book.Evolve(TransactionEvent.Read(type, ref reader), timeMs);
+                }
+                else
+                {
+                    _ledger.Evolve(type, ref reader, timeMs);
+                }
             }
         }
         catch (Exception e) when (e is IndexOutOfRangeException or ArgumentException or OverflowException)
@@ -156,14 +210,20 @@ public sealed class HoldMachine
     public string? FindImbalance() => Conservation.FindImbalance(_ledger);
 
     /// <summary>Writes the whole state. See <see cref="Snapshot"/> for the format.</summary>
-    public void WriteSnapshot(Stream target) => Snapshot.Write(_ledger, target);
+    public void WriteSnapshot(Stream target) => Snapshot.Write(_ledger, _book, target);
 
     /// <summary>A machine with the state that a snapshot holds.</summary>
-    public static HoldMachine ReadSnapshot(Stream source, HoldOptions options, NameHasher hasher)
+    public static SpaceMachine ReadSnapshot(Stream source, HoldOptions options, NameHasher hasher, TransactionOptions? transactions = null)
     {
-        var machine = new HoldMachine(options, hasher);
-        Snapshot.Read(machine._ledger, source);
+        var machine = new SpaceMachine(options, hasher, transactions);
+        Snapshot.Read(machine._ledger, machine._book, source);
         return machine;
+    }
+
+    private void Begin(EventBuffer output, long nowMs)
+    {
+        Sink.Begin(output, nowMs);
+        _transactionSink.Begin(output, nowMs);
     }
 
     private bool Forget(long nowMs)

@@ -1,0 +1,489 @@
+using System.Text;
+
+namespace Holdfast.Kernel;
+
+/// <summary>Decides what is asked of transactions, and what their deadlines and answers make of them.</summary>
+internal sealed class TransactionDecisions(TransactionBook book, TransactionSink output, BranchHolds holds, TransactionOptions options)
+{
+    public Answer Begin(BeginTransaction command, long nowMs)
+    {
+        if (command.IssuedAtMs > 0 && nowMs - command.IssuedAtMs > options.RetentionMs)
+        {
+            return Answer.Refused(Code.TooOld, "issuedAt is older than the retention: whether it was executed can't be known any more");
+        }
+
+        if (book.Find(command.TransactionId) is { } known)
+        {
+            return known.Fingerprint == command.Fingerprint
+                ? Done(known, repeat: true)
+                : Answer.Refused(Code.Conflict, "this id is known with another timeout, mode or other branches");
+        }
+
+        if (book.Open >= options.MaxOpen)
+        {
+            return Answer.Refused(Code.Overloaded, $"{book.Open} transactions are open: not executed, try again later");
+        }
+
+        output.Begun(command, nowMs + (command.TimeoutMs > 0 ? command.TimeoutMs : options.DefaultTimeoutMs));
+        Transaction begun = book.Find(command.TransactionId)!;
+        Advance(begun, nowMs);
+        return Done(begun, repeat: false);
+    }
+
+    /// <summary>A branch of a caller-driven transaction. A built-in hold that is refused leaves the transaction as it was.</summary>
+    public Answer Register(RegisterBranch command, long nowMs)
+    {
+        if (book.Find(command.TransactionId) is not { } transaction)
+        {
+            return Unknown();
+        }
+
+        Settle(transaction, nowMs);
+        int known = transaction.Find(command.BranchName);
+        if (transaction.State != TransactionState.Trying)
+        {
+            return AlreadyDecided(transaction); // E71
+        }
+
+        if (!transaction.CallerDriven)
+        {
+            return Answer.Refused(Code.Conflict, "this transaction was submitted whole: its branches are fixed");
+        }
+
+        if (known >= 0)
+        {
+            return SameBranch(transaction, known, command)
+                ? Done(transaction, repeat: true)
+                : Answer.Refused(Code.Conflict, $"branch '{command.BranchName}' is known with another body");
+        }
+
+        if (transaction.Branches.Count >= BranchRules.MaxBranches)
+        {
+            return Answer.Refused(Code.Invalid, "more than 64 branches");
+        }
+
+        if ((command.Branch!.After ?? []).FirstOrDefault(name => transaction.Find(name) < 0) is { } missing)
+        {
+            return Answer.Refused(Code.Invalid, $"branch '{command.BranchName}' is after '{missing}', which is not registered");
+        }
+
+        if (command.Branch.Hold is not null)
+        {
+            // Before the registration, so that a refusal changes nothing.
+            var branch = new Branch(command.Branch, []) { HoldId = transaction.Id + ":" + command.BranchName };
+            Answer held = holds.Try(transaction, branch, nowMs);
+            if (held.Code != Code.Ok)
+            {
+                return held;
+            }
+        }
+
+        output.Registered(transaction, command);
+        if (command.Branch.Hold is not null)
+        {
+            output.Answered(transaction, transaction.Branches.Count - 1, CallOp.Try, CallOutcome.Done, "", 0);
+        }
+
+        return Done(transaction, repeat: false);
+    }
+
+    public Answer Decide(DecideTransaction command, long nowMs)
+    {
+        if (book.Find(command.TransactionId) is not { } transaction)
+        {
+            return Unknown();
+        }
+
+        Settle(transaction, nowMs);
+        if (transaction.State == TransactionState.Trying)
+        {
+            if (command.Commit && !transaction.CallerDriven)
+            {
+                return Answer.Refused(Code.Conflict, "this transaction was submitted whole: it commits by itself when every try is done");
+            }
+
+            if (command.Commit)
+            {
+                Commit(transaction, nowMs);
+            }
+            else
+            {
+                output.Decided(transaction, commit: false, "aborted", command.Reason ?? "the caller aborted it");
+            }
+
+            Advance(transaction, nowMs);
+            return Committed(transaction) == command.Commit ? Done(transaction, repeat: false) : AlreadyDecided(transaction);
+        }
+
+        return Committed(transaction) == command.Commit ? Done(transaction, repeat: true) : AlreadyDecided(transaction);
+    }
+
+    /// <summary>What a participant said. An answer to what is no longer asked changes nothing.</summary>
+    public Answer AnswerCall(AnswerCall command, long nowMs)
+    {
+        DueCall call = command.Call;
+        if (book.Find(call.Number) is not { IsOpen: true } transaction || transaction.Id != call.Transaction || call.BranchIndex >= transaction.Branches.Count)
+        {
+            return new Answer { Repeat = true };
+        }
+
+        Branch? branch = call.BranchIndex < 0 ? null : transaction.Branches[call.BranchIndex];
+        CallProgress progress = branch?.Progress ?? transaction.Check;
+        bool awaited = branch is null
+            ? transaction.State == TransactionState.Trying && call.Op == CallOp.Check
+            : !branch.IsFinal && branch.PresentOp == call.Op && branch.PresentCall is not null;
+        if (!awaited || progress.Attempts + 1 != call.Attempt || progress.IsStuck)
+        {
+            return new Answer { Repeat = true };
+        }
+
+        long due = command.Outcome switch
+        {
+            CallOutcome.Later => nowMs + options.LaterMs,
+            CallOutcome.Unknown when progress.Failures + 1 < options.MaxFailures => nowMs + Math.Max(1, command.RetryMs),
+            _ => 0,
+        };
+        output.Answered(transaction, call.BranchIndex, call.Op, command.Outcome, command.Words, due);
+        if (transaction.State == TransactionState.Trying)
+        {
+            DecideByAnswer(transaction, call, command, due, nowMs);
+        }
+
+        Advance(transaction, nowMs);
+        return new Answer { State = HoldState.None };
+    }
+
+    public Answer Get(GetTransaction command, long nowMs)
+    {
+        if (book.Find(command.TransactionId) is not { } transaction)
+        {
+            return Unknown();
+        }
+
+        Settle(transaction, nowMs);
+        return Done(transaction, repeat: false);
+    }
+
+    /// <summary>A get that writes nothing, not even an abort that is due.</summary>
+    public Answer Peek(GetTransaction command) => book.Find(command.TransactionId) is { } transaction ? Done(transaction, repeat: false) : Unknown();
+
+    public Answer List(ListTransactions command)
+    {
+        const int lookedAtMax = 20_000;
+        bool openOnly = command.Stuck || command.State is TransactionState.Trying or TransactionState.Confirming or TransactionState.Cancelling;
+        long number = openOnly ? book.LowestOpen : book.LowestKnown;
+        if (command.After is not null && book.Find(command.After) is { } last)
+        {
+            number = Math.Max(number, last.Number + 1);
+        }
+
+        var page = new List<TransactionView>();
+        Transaction? at = null;
+        for (int looked = 0; number < book.NextNumber && page.Count < command.Limit && looked < lookedAtMax; number++, looked++)
+        {
+            at = book.Find(number) ?? at;
+            if (book.Find(number) is { } transaction && Wanted(transaction, command))
+            {
+                page.Add(TransactionViews.Of(transaction));
+            }
+        }
+
+        bool more = number < book.NextNumber;
+        return new Answer { Detail = new TransactionPage(page, more) { Next = more ? at?.Id : null } };
+    }
+
+    public Answer Retry(RetryTransaction command, long nowMs)
+    {
+        if (book.Find(command.TransactionId) is not { } transaction)
+        {
+            return Unknown();
+        }
+
+        Settle(transaction, nowMs);
+        if (command.Branch is not null && transaction.Find(command.Branch) < 0)
+        {
+            return Answer.Refused(Code.NotFound, $"no branch '{command.Branch}' in this transaction");
+        }
+
+        for (int i = 0; i < transaction.Branches.Count; i++)
+        {
+            Branch branch = transaction.Branches[i];
+            if ((command.Branch is null || branch.Spec.Name == command.Branch) && (branch.Progress.IsStuck || branch.Progress.NextAtMs > nowMs))
+            {
+                output.Retried(transaction, i);
+            }
+        }
+
+        if (command.Branch is null && (transaction.Check.IsStuck || (transaction.Check.Attempts > 0 && transaction.Check.NextAtMs > nowMs)))
+        {
+            output.Retried(transaction, -1);
+        }
+
+        Advance(transaction, nowMs);
+        return Done(transaction, repeat: false);
+    }
+
+    public Answer Force(ForceTransaction command, long nowMs)
+    {
+        if (book.Find(command.TransactionId) is not { } transaction)
+        {
+            return Unknown();
+        }
+
+        Settle(transaction, nowMs);
+        if (command.Branch is not null && transaction.Find(command.Branch) < 0)
+        {
+            return Answer.Refused(Code.NotFound, $"no branch '{command.Branch}' in this transaction");
+        }
+
+        if (command.Commit is { } commit && transaction.State != TransactionState.Trying && Committed(transaction) != commit)
+        {
+            return AlreadyDecided(transaction);
+        }
+
+        bool decides = command.Commit is not null && transaction.State == TransactionState.Trying;
+        List<int> forced = [.. Enumerable.Range(0, transaction.Branches.Count).Where(i => MayForce(transaction.Branches[i], command.Branch))];
+        if (command.DryRun)
+        {
+            return new Answer { Detail = TransactionViews.Of(transaction) with { WouldDo = WouldDo(transaction, command, decides, forced) } };
+        }
+
+        if (decides)
+        {
+            if (command.Commit == true)
+            {
+                Commit(transaction, nowMs, command.Reason);
+            }
+            else
+            {
+                output.Decided(transaction, commit: false, "forced", command.Reason);
+            }
+        }
+
+        foreach (int index in forced)
+        {
+            output.Forced(transaction, index, command.Reason);
+        }
+
+        Advance(transaction, nowMs);
+        return Done(transaction, repeat: false);
+    }
+
+    /// <summary>Aborts what is past its deadline and forgets what ended long ago; bounded.</summary>
+    /// <returns>True when the bound was reached, so that more may be due.</returns>
+    public bool Tidy(long nowMs)
+    {
+        int left = options.MaxSettledPerBatch;
+        while (left > 0 && book.Due.TakeDeadline(book, nowMs) is { } late)
+        {
+            left--;
+            Settle(late, nowMs);
+        }
+
+        int forgotten = 0;
+        foreach (long number in book.Ended)
+        {
+            if (forgotten == options.MaxSettledPerBatch || book.Find(number)!.EndedAtMs + options.RetentionMs >= nowMs)
+            {
+                break;
+            }
+
+            forgotten++;
+        }
+
+        if (forgotten > 0)
+        {
+            output.Forgotten(forgotten);
+        }
+
+        return left == 0 || forgotten == options.MaxSettledPerBatch;
+    }
+
+    /// <summary>
+    /// Whoever touches a transaction past its deadline learns what the journal then says: it is aborted. A message isn't:
+    /// it is asked.
+    /// </summary>
+    private void Settle(Transaction transaction, long nowMs)
+    {
+        if (transaction.State == TransactionState.Trying && transaction.CheckBack is null && transaction.DeadlineMs <= nowMs)
+        {
+            output.Decided(transaction, commit: false, "expired", "the deadline passed before it was decided");
+            Advance(transaction, nowMs);
+        }
+    }
+
+    /// <summary>What an answer makes of an undecided transaction.</summary>
+    private void DecideByAnswer(Transaction transaction, DueCall call, AnswerCall answer, long due, long nowMs)
+    {
+        switch (answer.Outcome)
+        {
+            case CallOutcome.Done when call.Op == CallOp.Check:
+                Commit(transaction, nowMs);
+                break;
+            case CallOutcome.Refused when call.Op == CallOp.Check:
+                output.Decided(transaction, commit: false, "refused", "the check-back answered that the local work was not done: " + answer.Words);
+                break;
+            case CallOutcome.Refused:
+                output.Decided(transaction, commit: false, "refused", $"branch '{call.Branch}' refused: {answer.Words}");
+                break;
+            case CallOutcome.Unknown when due == 0 && call.Op == CallOp.Try:
+                output.Decided(transaction, commit: false, "attempts", $"branch '{call.Branch}' gave no usable answer to {call.Attempt} attempts: {answer.Words}");
+                break;
+        }
+    }
+
+    /// <summary>Commits, unless a built-in hold is gone: then it aborts, since not all can be confirmed any more.</summary>
+    private void Commit(Transaction transaction, long nowMs, string? forcedReason = null)
+    {
+        foreach (Branch branch in transaction.Branches)
+        {
+            if (branch.HoldId is not null && holds.Lost(branch, nowMs) is { } lost)
+            {
+                output.Decided(transaction, commit: false, lost, $"hold {branch.HoldId} was {lost} before the commit");
+                return;
+            }
+        }
+
+        output.Decided(transaction, commit: true, forcedReason is null ? null : "forced", forcedReason);
+    }
+
+    /// <summary>Takes every step that needs no call: built-in holds, the decision when all are tried, the end.</summary>
+    private void Advance(Transaction transaction, long nowMs)
+    {
+        while (transaction.State == TransactionState.Trying && TryHolds(transaction, nowMs))
+        {
+            // A hold that was made may have let others begin.
+        }
+
+        if (transaction is { State: TransactionState.Trying, CallerDriven: false } && transaction.Branches.TrueForAll(static b => b.State == BranchState.Tried))
+        {
+            Commit(transaction, nowMs);
+        }
+
+        if (transaction is { IsOpen: true, State: not TransactionState.Trying })
+        {
+            FinishHolds(transaction, nowMs);
+            if (transaction.Branches.TrueForAll(static b => b.IsFinal))
+            {
+                output.Ended(transaction);
+            }
+        }
+    }
+
+    /// <returns>Whether one was made.</returns>
+    private bool TryHolds(Transaction transaction, long nowMs)
+    {
+        bool made = false;
+        for (int i = 0; i < transaction.Branches.Count; i++)
+        {
+            Branch branch = transaction.Branches[i];
+            if (branch.State != BranchState.Trying || branch.HoldId is null)
+            {
+                continue;
+            }
+
+            Answer answer = holds.Try(transaction, branch, nowMs);
+            if (answer.Code != Code.Ok)
+            {
+                string words = Words(answer);
+                output.Answered(transaction, i, CallOp.Try, CallOutcome.Refused, words, 0);
+                output.Decided(transaction, commit: false, answer.Code.Text(), $"branch '{branch.Spec.Name}': {words}");
+                return false;
+            }
+
+            output.Answered(transaction, i, CallOp.Try, CallOutcome.Done, "", 0);
+            made = true;
+        }
+
+        return made;
+    }
+
+    private void FinishHolds(Transaction transaction, long nowMs)
+    {
+        for (int i = 0; i < transaction.Branches.Count; i++)
+        {
+            Branch branch = transaction.Branches[i];
+            if (branch.HoldId is null || branch.IsFinal || branch.Progress.IsStuck)
+            {
+                continue;
+            }
+
+            if (branch.State == BranchState.Confirming)
+            {
+                holds.Confirm(branch, nowMs);
+                output.Answered(transaction, i, CallOp.Confirm, CallOutcome.Done, "", 0);
+            }
+            else if (holds.Cancel(branch, nowMs))
+            {
+                output.Answered(transaction, i, CallOp.Cancel, CallOutcome.Done, "", 0);
+            }
+            else
+            {
+                output.Answered(transaction, i, CallOp.Cancel, CallOutcome.Refused, "the hold was confirmed outside the transaction: give its units back with a return, then force", 0);
+            }
+        }
+    }
+
+    private static bool MayForce(Branch branch, string? named) =>
+        branch.State is BranchState.Confirming or BranchState.Cancelling
+        && (named is null ? branch.Progress.IsStuck : branch.Spec.Name == named);
+
+    private static List<string> WouldDo(Transaction transaction, ForceTransaction command, bool decides, List<int> forced)
+    {
+        var words = new List<string>();
+        if (decides)
+        {
+            words.Add(command.Commit == true
+                ? "decide to commit: every branch is then confirmed"
+                : "decide to abort: every branch that may have run is then cancelled");
+        }
+
+        foreach (int index in forced)
+        {
+            Branch branch = transaction.Branches[index];
+            string done = branch.State == BranchState.Confirming ? "confirmed" : "cancelled";
+            words.Add($"count branch '{branch.Spec.Name}' as {done} without calling it again (last answer: {branch.Progress.LastAnswer ?? "none"})");
+        }
+
+        if (words.Count == 0)
+        {
+            words.Add("nothing: no branch is stuck" + (transaction.State == TransactionState.Trying ? "; name a decision to end phase one" : ""));
+        }
+
+        return words;
+    }
+
+    private static bool Wanted(Transaction transaction, ListTransactions command) =>
+        (!command.Stuck || transaction.IsStuck)
+        && (command.State is not { } state || (transaction.State == state && (command.Stuck || !transaction.IsStuck)));
+
+    private static bool SameBranch(Transaction transaction, int index, RegisterBranch command)
+    {
+        var known = new EventBuffer(0, 256);
+        BranchSpec spec = transaction.Branches[index].Spec;
+        BranchCodec.Write(known, spec, afterPrevious: spec.After is null);
+        return known.Payload.SequenceEqual(command.Encoded);
+    }
+
+    private static bool Committed(Transaction transaction) => transaction.State is TransactionState.Confirming or TransactionState.Confirmed;
+
+    private static Answer AlreadyDecided(Transaction transaction) => Committed(transaction)
+        ? Answer.Refused(Code.Confirmed, "the transaction is decided: it commits")
+        : Answer.Refused(
+            Code.Cancelled,
+            "the transaction is decided: it is cancelled" + (transaction.ReasonText is { } why ? $" ({why})" : ""));
+
+    private static Answer Unknown() => Answer.Refused(Code.NotFound, "no transaction with this id");
+
+    private static string Words(in Answer answer)
+    {
+        string resource = answer.Resource is null ? "" : " " + Encoding.UTF8.GetString(answer.Resource);
+        return answer.Code switch
+        {
+            Code.Insufficient or Code.LimitExceeded => $"{answer.Code.Text()}{resource} asked {answer.Asked} available {answer.Available}",
+            _ => answer.Code.Text() + resource + (answer.Detail is string text ? ": " + text : ""),
+        };
+    }
+
+    private static Answer Done(Transaction transaction, bool repeat) => new() { Repeat = repeat, Detail = TransactionViews.Of(transaction) };
+}
