@@ -1,3 +1,4 @@
+using Holdfast.Engine.Effects;
 using Holdfast.Engine.Projection;
 using Holdfast.Engine.Projection.Postgres;
 using Holdfast.Engine.Projection.Sqlite;
@@ -13,6 +14,9 @@ public sealed class HoldfastOptions
 {
     /// <summary>Rules and bounds of every space.</summary>
     public SpaceOptions Space { get; set; } = new();
+
+    /// <summary>How calls to participants of transactions are made.</summary>
+    public EffectOptions Effects { get; set; } = new();
 
     /// <summary>Opens the journals. Set by one of the Use methods; SQLite in <c>holdfast.db</c> unless set.</summary>
     public Func<IJournalStore> JournalStore { get; set; } = () => new SqliteJournalStore("holdfast.db");

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Holdfast.Engine;
+using Holdfast.Engine.Effects;
 using Holdfast.Kernel;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -61,6 +62,9 @@ public static class HoldfastServices
         ILoggerFactory loggers = services.GetService<ILoggerFactory>() ?? NullLoggerFactory.Instance;
         var host = new SpaceHost(options.JournalStore(), options.Space, services.GetRequiredService<NameHasher>(), time, loggers);
         host.Views = new ViewHost(host, space => options.ViewStore(space, time), time, loggers);
+#pragma warning disable RS0030 // As above: jitter needs no seed in a real host.
+        host.Effects = new EffectHost(host, new EffectDispatcher(options.Effects, time, static () => BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8))), time);
+#pragma warning restore RS0030
         host.Snapshots = new SnapshotHost(host, options.HasViews ? host.Views : null, time, loggers);
         return host;
     }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Holdfast.Engine.Effects;
 using Holdfast.Journal;
 using Holdfast.Kernel;
 using Microsoft.Extensions.Logging;
@@ -25,6 +26,9 @@ public sealed class SpaceHost(IJournalStore store, SpaceOptions options, NameHas
 
     /// <summary>The snapshotters of the spaces; null when this host was made without.</summary>
     public SnapshotHost? Snapshots { get; internal set; }
+
+    /// <summary>Makes the calls of transactions; null when this host was made without.</summary>
+    public EffectHost? Effects { get; internal set; }
 
     /// <summary>Hashes names for commands of any space here.</summary>
     public NameHasher Hasher => hasher;
@@ -72,6 +76,8 @@ public sealed class SpaceHost(IJournalStore store, SpaceOptions options, NameHas
     /// <summary>Stops every space: each answers and writes what it has taken.</summary>
     public async ValueTask DisposeAsync()
     {
+        await (Effects?.DisposeAsync() ?? ValueTask.CompletedTask);
+
         // First those that read the journals: the spaces close them.
         await (Snapshots?.DisposeAsync() ?? ValueTask.CompletedTask);
         await (Views?.DisposeAsync() ?? ValueTask.CompletedTask);

@@ -64,6 +64,7 @@ public static class HoldfastServer
         services.AddHoldfastSpaces(options =>
         {
             options.Space = options.Space with { QueueCapacity = settings.QueueCapacity };
+            options.Effects = options.Effects with { SigningKeys = SigningSecretFile.Keys(settings) };
             _ = settings.Journal switch
             {
                 JournalKind.Postgres => options.UsePostgres(settings.Connection!),

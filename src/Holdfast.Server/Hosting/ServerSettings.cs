@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using Holdfast.Engine.Effects;
 using Microsoft.Extensions.Configuration;
 
 namespace Holdfast.Server;
@@ -27,7 +28,7 @@ public sealed record ServerSettings
     public const string FileName = "holdfast.json";
 
     private static readonly string[] Known =
-        ["data", "http", "resp", "journal", "connection", "apiKeys", "otlp", "maxConnections", "queueCapacity"];
+        ["data", "http", "resp", "journal", "connection", "apiKeys", "otlp", "maxConnections", "queueCapacity", "signingSecrets"];
 
     /// <summary>Folder of the journal's and the views' files. Default <c>./data</c>.</summary>
     public string Data { get; init; } = "./data";
@@ -52,6 +53,12 @@ public sealed record ServerSettings
 
     /// <summary>Most open connections, HTTP and RESP each. One more is closed at once.</summary>
     public int MaxConnections { get; init; } = 16_384;
+
+    /// <summary>
+    /// Secrets (<c>whsec_...</c>) that sign the calls to participants: the first ones in use, several while one is being
+    /// replaced. Empty: the server makes one at its first start and keeps it in the data folder, in <see cref="SigningSecretFile.Name"/>.
+    /// </summary>
+    public IReadOnlyList<string> SigningSecrets { get; init; } = [];
 
     /// <summary>Most requests that wait for a space's loop; one more is answered <c>overloaded</c>.</summary>
     public int QueueCapacity { get; init; } = 65_536;
@@ -106,6 +113,7 @@ public sealed record ServerSettings
                 ? Address("otlp", otlp)
                 : null,
             MaxConnections = Whole(configuration, "maxConnections", defaults.MaxConnections),
+            SigningSecrets = [.. configuration.GetSection("signingSecrets").GetChildren().Select(s => s.Value ?? "")],
             QueueCapacity = Whole(configuration, "queueCapacity", defaults.QueueCapacity),
         };
         settings.Check();
@@ -123,6 +131,18 @@ public sealed record ServerSettings
         if (string.IsNullOrWhiteSpace(Data))
         {
             throw new SettingsException("data is empty: name a folder, for example ./data.");
+        }
+
+        foreach (string secret in SigningSecrets)
+        {
+            try
+            {
+                SigningKey.Parse(secret);
+            }
+            catch (ArgumentException e)
+            {
+                throw new SettingsException("signingSecrets: " + e.Message, e);
+            }
         }
 
         ProtectedMode.Check(this);
