@@ -1,0 +1,276 @@
+using System.Collections.Concurrent;
+using System.Data;
+using System.Data.Common;
+
+namespace Holdfast.Participant;
+
+/// <summary>What the barrier says to a call. Whatever it says but <see cref="Refuse"/>, the transaction must be committed: the marker is in it.</summary>
+public enum BarrierVerdict
+{
+    /// <summary>The first time: run the business, in the same local transaction.</summary>
+    Run,
+
+    /// <summary>Carried out before, or there is nothing to undo: don't run the business, answer success.</summary>
+    Skip,
+
+    /// <summary>Must not happen any more: roll back, answer 409.</summary>
+    Refuse,
+}
+
+/// <summary>
+/// Lets each call of a coordinator through once, whatever the network repeats, reorders or loses. Its markers live in the
+/// participant's own database and are written in the same local transaction as the business: both happen or neither.
+/// </summary>
+/// <remarks>
+/// One row an operation, unique on (space, transaction, branch, op). A cancel writes the try's row first: if that goes in,
+/// the try never ran (empty rollback: nothing to undo), and a try that comes late finds the row and is refused. The rows'
+/// locks make overlapping calls wait for each other: the second sees what the first has committed.
+/// Source of the pattern: dtm's barrier; its known holes (a marker that is rolled back with an empty cancel, business checks
+/// before the duplicate check, no clean-up) have tests here.
+/// </remarks>
+public sealed class BranchBarrier
+{
+    private const string Try = "try", Confirm = "confirm", Cancel = "cancel";
+
+    private readonly BarrierOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ConcurrentDictionary<string, bool> _created = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, long> _cleanedAt = new(StringComparer.Ordinal);
+
+    /// <summary>A barrier. One for all connections to a database.</summary>
+    public BranchBarrier(BarrierOptions? options = null, TimeProvider? time = null)
+    {
+        _options = options ?? new BarrierOptions();
+        _time = time ?? TimeProvider.System;
+    }
+
+    /// <summary>The statements that make the tables, for those who make theirs themselves.</summary>
+    public static IReadOnlyList<string> Schema(BarrierDialect dialect) => BarrierSql.Of(dialect).Create;
+
+    /// <summary>
+    /// Carries out a call: begins a transaction on the connection, writes the marker, runs the business in it if it is to
+    /// run, and commits. A refusal or an exception of the business rolls back everything, the marker too, so that the call
+    /// can come again.
+    /// </summary>
+    /// <param name="connection">The participant's own; opened when it isn't.</param>
+    /// <param name="call">What is asked.</param>
+    /// <param name="business">The work, with the transaction that it must use.</param>
+    /// <param name="cancellationToken">Ends the wait; what isn't committed is rolled back.</param>
+    public async Task<BranchResult> RunAsync(
+        DbConnection connection, BranchCall call, Func<DbTransaction, CancellationToken, Task<BranchResult>> business, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(connection);
+        ArgumentNullException.ThrowIfNull(call);
+        ArgumentNullException.ThrowIfNull(business);
+        if (connection.State != ConnectionState.Open)
+        {
+            await connection.OpenAsync(cancellationToken);
+        }
+
+        await PrepareAsync(connection, cancellationToken);
+        BranchResult result;
+        await using (DbTransaction transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken))
+        {
+            BarrierVerdict verdict = await EnterAsync(transaction, call, cancellationToken);
+            result = verdict switch
+            {
+                BarrierVerdict.Run => await business(transaction, cancellationToken),
+                BarrierVerdict.Skip => BranchResult.Done with { Skipped = true },
+                _ => BranchResult.Refused(Why(call)) with { Skipped = true },
+            };
+            if (result.Outcome == BranchOutcome.Done)
+            {
+                await transaction.CommitAsync(cancellationToken);
+            }
+            else
+            {
+                await transaction.RollbackAsync(cancellationToken);
+            }
+        }
+
+        await CleanAsync(connection, call, cancellationToken);
+        return result;
+    }
+
+    /// <summary>
+    /// The barrier alone, within a transaction of your own. Commit when it says run (after the business) or skip; roll back
+    /// when it says refuse or the business does. The tables must be there: <see cref="PrepareAsync"/>.
+    /// </summary>
+    public async Task<BarrierVerdict> EnterAsync(DbTransaction transaction, BranchCall call, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(transaction);
+        ArgumentNullException.ThrowIfNull(call);
+        var rows = new Rows(transaction, Sql(transaction.Connection!), call, _time);
+        return call.Op switch
+        {
+            BranchOp.Try => await rows.InsertAsync(Try, Try, cancellationToken) ? BarrierVerdict.Run
+                : (await rows.ReadAsync(cancellationToken)).GetValueOrDefault(Try) == Try ? BarrierVerdict.Skip
+                : BarrierVerdict.Refuse, // suspended by a cancel that overtook it, or ended long ago
+            BranchOp.Confirm => await ConfirmAsync(rows, call.ExpectsTry, cancellationToken),
+            BranchOp.Cancel => await CancelAsync(rows, cancellationToken),
+            _ => throw new ArgumentException("A check-back is answered by CheckAsync.", nameof(call)),
+        };
+    }
+
+    /// <summary>Makes the tables when they are missing. Safe to call at any time, from many processes at once.</summary>
+    public async Task PrepareAsync(DbConnection connection, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(connection);
+        string database = connection.ConnectionString;
+        if (!_options.CreateTables || _created.ContainsKey(database))
+        {
+            return;
+        }
+
+        for (int attempt = 1; ; attempt++)
+        {
+            try
+            {
+                foreach (string statement in Sql(connection).Create)
+                {
+                    await using DbCommand command = connection.CreateCommand();
+                    command.CommandText = statement;
+                    await command.ExecuteNonQueryAsync(cancellationToken);
+                }
+
+                // A database in memory is another one for each connection, though its name is the same.
+                if (!database.Contains(":memory:", StringComparison.OrdinalIgnoreCase))
+                {
+                    _created[database] = true;
+                }
+
+                return;
+            }
+            catch (DbException) when (attempt < 5)
+            {
+                // "if not exists" doesn't keep two that create at the same time apart; one of them sees an error, and then a table.
+                await Task.Delay(TimeSpan.FromMilliseconds(20 * attempt), _time, cancellationToken);
+            }
+        }
+    }
+
+    internal static string Why(BranchCall call) => call.Op switch
+    {
+        BranchOp.Try => "cancelled before it was tried, or its transaction ended long ago",
+        BranchOp.Confirm => "cancelled, or never tried here",
+        _ => "confirmed before",
+    };
+
+    /// <summary>Removes markers that no call can need any more. Now and then, after the business's transaction.</summary>
+    internal async Task CleanAsync(DbConnection connection, BranchCall call, CancellationToken cancellationToken)
+    {
+        long before = call.WatermarkMs - (long)_options.KeepFor.TotalMilliseconds;
+        long now = _time.GetTimestamp();
+        if (before <= 0 || (_cleanedAt.TryGetValue(call.Space, out long last) && _time.GetElapsedTime(last, now) < _options.CleanEvery))
+        {
+            return;
+        }
+
+        _cleanedAt[call.Space] = now;
+        BarrierSql sql = Sql(connection);
+        try
+        {
+            // The mark first: from then on a call of such a transaction is refused, whether its marker is there or not.
+            await ExecuteAsync(connection, sql.Raise, call.Space, before, cancellationToken);
+            await ExecuteAsync(connection, sql.Clean, call.Space, before, cancellationToken);
+        }
+        catch (DbException)
+        {
+            // The call itself is done; the next one cleans up.
+        }
+    }
+
+    private async Task ExecuteAsync(DbConnection connection, string text, string space, long before, CancellationToken cancellationToken)
+    {
+        await using DbCommand command = connection.CreateCommand();
+        command.CommandText = text;
+        Rows.Add(command, "space", space);
+        Rows.Add(command, "before", before);
+        if (text.Contains("@limit", StringComparison.Ordinal))
+        {
+            Rows.Add(command, "limit", _options.CleanAtMost);
+        }
+
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    private static async Task<BarrierVerdict> ConfirmAsync(Rows rows, bool expectsTry, CancellationToken cancellationToken)
+    {
+        if (!await rows.InsertAsync(Confirm, Confirm, cancellationToken))
+        {
+            // It is there; or it was cleaned up, and then its transaction ended with it done.
+            return BarrierVerdict.Skip;
+        }
+
+        Dictionary<string, string> known = await rows.ReadAsync(cancellationToken);
+        bool cancelled = known.ContainsKey(Cancel) || known.GetValueOrDefault(Try) == Cancel;
+        return cancelled || (expectsTry && !known.ContainsKey(Try)) ? BarrierVerdict.Refuse : BarrierVerdict.Run;
+    }
+
+    private static async Task<BarrierVerdict> CancelAsync(Rows rows, CancellationToken cancellationToken)
+    {
+        // First the try's row: whoever is trying right now is waited for here.
+        if (await rows.InsertAsync(Try, Cancel, cancellationToken))
+        {
+            await rows.InsertAsync(Cancel, Cancel, cancellationToken);
+            return BarrierVerdict.Skip; // empty rollback; the marker suspends a late try
+        }
+
+        Dictionary<string, string> known = await rows.ReadAsync(cancellationToken);
+        if (known.ContainsKey(Confirm))
+        {
+            return BarrierVerdict.Refuse;
+        }
+
+        return known.GetValueOrDefault(Try) == Try && await rows.InsertAsync(Cancel, Cancel, cancellationToken) ? BarrierVerdict.Run : BarrierVerdict.Skip;
+    }
+
+    private BarrierSql Sql(DbConnection connection) => BarrierSql.Of(_options.Dialect ?? BarrierSql.Detect(connection));
+
+    /// <summary>The markers of one branch, within one transaction.</summary>
+    private sealed class Rows(DbTransaction transaction, BarrierSql sql, BranchCall call, TimeProvider time)
+    {
+        public async Task<bool> InsertAsync(string op, string origin, CancellationToken cancellationToken)
+        {
+            await using DbCommand command = Command(sql.Insert);
+            Add(command, "op", op);
+            Add(command, "origin", origin);
+            Add(command, "begun", call.BegunMs);
+            Add(command, "created", time.GetUtcNow().ToUnixTimeMilliseconds());
+            return await command.ExecuteNonQueryAsync(cancellationToken) == 1;
+        }
+
+        /// <summary>Origin by operation.</summary>
+        public async Task<Dictionary<string, string>> ReadAsync(CancellationToken cancellationToken)
+        {
+            await using DbCommand command = Command(sql.Select);
+            await using DbDataReader reader = await command.ExecuteReaderAsync(cancellationToken);
+            var rows = new Dictionary<string, string>(StringComparer.Ordinal);
+            while (await reader.ReadAsync(cancellationToken))
+            {
+                rows[reader.GetString(0)] = reader.GetString(1);
+            }
+
+            return rows;
+        }
+
+        public static void Add(DbCommand command, string name, object value)
+        {
+            DbParameter parameter = command.CreateParameter();
+            parameter.ParameterName = "@" + name;
+            parameter.Value = value;
+            command.Parameters.Add(parameter);
+        }
+
+        private DbCommand Command(string text)
+        {
+            DbCommand command = transaction.Connection!.CreateCommand();
+            command.Transaction = transaction;
+            command.CommandText = text;
+            Add(command, "space", call.Space);
+            Add(command, "transaction", call.Transaction);
+            Add(command, "branch", call.Branch);
+            return command;
+        }
+    }
+}

@@ -1,0 +1,67 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Holdfast.Participant;
+
+/// <summary>Checks the Standard Webhooks signature of a call, over its raw body, in constant time.</summary>
+/// <remarks>Source: the Standard Webhooks specification. Several secrets: while one is being replaced.</remarks>
+public sealed class WebhookSignature
+{
+    private static readonly TimeSpan Tolerance = TimeSpan.FromMinutes(5);
+    private readonly byte[][] _keys;
+    private readonly TimeProvider _time;
+
+    /// <summary>A check with these secrets (<c>whsec_...</c>).</summary>
+    /// <exception cref="ArgumentException">A secret is not one; the message doesn't repeat it.</exception>
+    public WebhookSignature(IEnumerable<string> secrets, TimeProvider? time = null)
+    {
+        _keys = [.. secrets.Select(Key)];
+        _time = time ?? TimeProvider.System;
+    }
+
+    /// <summary>Why the call isn't the coordinator's, or null.</summary>
+    public string? Problem(string? id, string? timestamp, string? signatures, ReadOnlySpan<byte> body)
+    {
+        if (string.IsNullOrEmpty(id) || string.IsNullOrEmpty(timestamp) || string.IsNullOrEmpty(signatures))
+        {
+            return "webhook-id, webhook-timestamp or webhook-signature is missing";
+        }
+
+        if (!long.TryParse(timestamp, NumberStyles.None, CultureInfo.InvariantCulture, out long seconds)
+            || Math.Abs(_time.GetUtcNow().ToUnixTimeSeconds() - seconds) > Tolerance.TotalSeconds)
+        {
+            return "webhook-timestamp is more than five minutes away from this server's clock";
+        }
+
+        byte[] head = Encoding.UTF8.GetBytes($"{id}.{timestamp}.");
+        Span<byte> expected = stackalloc byte[HMACSHA256.HashSizeInBytes];
+        Span<byte> given = stackalloc byte[HMACSHA256.HashSizeInBytes + 3];
+        bool matches = false;
+        foreach (byte[] key in _keys)
+        {
+            using var hmac = IncrementalHash.CreateHMAC(HashAlgorithmName.SHA256, key);
+            hmac.AppendData(head);
+            hmac.AppendData(body);
+            hmac.GetHashAndReset(expected);
+            foreach (Range part in signatures.AsSpan().Split(' '))
+            {
+                ReadOnlySpan<char> signature = signatures.AsSpan(part);
+                matches |= signature.StartsWith("v1,", StringComparison.Ordinal)
+                    && Convert.TryFromBase64Chars(signature[3..], given, out int length)
+                    && CryptographicOperations.FixedTimeEquals(given[..length], expected);
+            }
+        }
+
+        return matches ? null : "no signature matches: is the secret the coordinator's?";
+    }
+
+    private static byte[] Key(string secret)
+    {
+        const string prefix = "whsec_";
+        Span<byte> bytes = stackalloc byte[96];
+        return secret.StartsWith(prefix, StringComparison.Ordinal) && Convert.TryFromBase64String(secret[prefix.Length..], bytes, out int length) && length is >= 24 and <= 64
+            ? bytes[..length].ToArray()
+            : throw new ArgumentException("A secret is 'whsec_' followed by 24 to 64 bytes in base64.", nameof(secret));
+    }
+}
