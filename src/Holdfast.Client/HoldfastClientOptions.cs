@@ -4,6 +4,9 @@ namespace Holdfast.Client;
 /// <remarks>A class and not a record on purpose: a record's <c>ToString</c> would print the API key into a log.</remarks>
 public sealed class HoldfastClientOptions
 {
+    /// <summary>The coordinator's secret (<c>whsec_...</c>): signs the tries that the caller of a transaction makes itself. Null: they are not signed.</summary>
+    public string? SigningSecret { get; set; }
+
     /// <summary>Base address of the HTTP API, e.g. <c>http://localhost:8080</c>. A path in it is kept as a prefix.</summary>
     public Uri? HttpAddress { get; set; }
 
@@ -46,6 +49,7 @@ public sealed class HoldfastClientOptions
         Rule.Check(ConnectTimeout > TimeSpan.Zero && ConnectTimeout <= TimeSpan.FromDays(1), nameof(ConnectTimeout), "above zero, at most a day");
         Rule.Check(TimeProvider is not null, nameof(TimeProvider), "set");
         Rule.Check(Random is not null, nameof(Random), "set");
+        Rule.Check(SigningSecret is null || Http.CallSignature.IsSecret(SigningSecret), nameof(SigningSecret), "null, or whsec_ and 24 to 64 bytes in base64");
         Rule.Check(Retry is not null, nameof(Retry), "set");
         Retry!.Validate();
     }

@@ -17,6 +17,9 @@ namespace Holdfast.Client;
 /// </remarks>
 public interface IHoldfastClient : IAsyncDisposable
 {
+    /// <summary>The calls on transactions. Always over HTTP.</summary>
+    TransactionsClient Transactions { get; }
+
     /// <summary>Reserves all lines until the deadline, or none. Idempotent by <see cref="HoldRequest.Id"/>.</summary>
     ValueTask<HoldResult> TryHoldAsync(HoldRequest request, CancellationToken cancellationToken = default);
 

@@ -53,8 +53,9 @@ internal sealed class HttpChannel
     /// <param name="answerType">How to read a 2xx answer.</param>
     /// <param name="id">The idempotency key, for the advice in the final exception; null for reads.</param>
     /// <param name="cancellationToken">Gives up waiting.</param>
+    /// <param name="wait">How long the server may wait with its answer (<c>Prefer: wait</c>): added to the time of an attempt and of all of them.</param>
     public async ValueTask<HttpAnswer<T>> SendAsync<T>(
-        HttpMethod method, string path, byte[]? body, JsonTypeInfo<T> answerType, string? id, CancellationToken cancellationToken)
+        HttpMethod method, string path, byte[]? body, JsonTypeInfo<T> answerType, string? id, CancellationToken cancellationToken, TimeSpan? wait = null)
         where T : class
     {
         var uri = new Uri(_root + path);
@@ -63,17 +64,17 @@ internal sealed class HttpChannel
         while (true)
         {
             AttemptFailure failure;
-            var remaining = session.Remaining;
+            var remaining = session.Remaining + (wait ?? TimeSpan.Zero);
             if (remaining <= TimeSpan.Zero)
             {
                 throw session.TimedOut(mayHaveExecuted: false);
             }
 
-            using var budget = new CancellationTokenSource(Min(remaining, _options.Retry.AttemptTimeout), time);
+            using var budget = new CancellationTokenSource(Min(remaining, _options.Retry.AttemptTimeout + (wait ?? TimeSpan.Zero)), time);
             using var either = CancellationTokenSource.CreateLinkedTokenSource(budget.Token, cancellationToken);
             try
             {
-                using var request = Request(method, uri, body);
+                using var request = Request(method, uri, body, wait);
                 using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, either.Token).ConfigureAwait(false);
                 await response.Content.LoadIntoBufferAsync(AnswerBytesMax, either.Token).ConfigureAwait(false);
                 var bytes = await response.Content.ReadAsByteArrayAsync(either.Token).ConfigureAwait(false);
@@ -107,9 +108,14 @@ internal sealed class HttpChannel
         }
     }
 
-    private HttpRequestMessage Request(HttpMethod method, Uri uri, byte[]? body)
+    private HttpRequestMessage Request(HttpMethod method, Uri uri, byte[]? body, TimeSpan? wait)
     {
         var request = new HttpRequestMessage(method, uri);
+        if (wait is { } seconds)
+        {
+            request.Headers.TryAddWithoutValidation("Prefer", string.Create(System.Globalization.CultureInfo.InvariantCulture, $"wait={seconds.TotalSeconds:0.###}"));
+        }
+
         request.Headers.Authorization = _authorization;
         if (body is not null)
         {

@@ -7,6 +7,9 @@ namespace Holdfast.Client;
 /// <summary>Holdfast over HTTP and JSON: every call of the interface, at an HTTP request each.</summary>
 public sealed class HttpHoldfastClient : IHoldfastClient
 {
+    // The server wants one for the audit trail.
+    private const string NoReason = "not said";
+
     private readonly HoldfastClientOptions _options;
     private readonly HttpChannel _channel;
     private readonly HttpClient _http;
@@ -28,7 +31,11 @@ public sealed class HttpHoldfastClient : IHoldfastClient
         _http = http;
         _options = options;
         _channel = new HttpChannel(http, options);
+        Transactions = new TransactionsClient(_channel, options, http);
     }
+
+    /// <inheritdoc/>
+    public TransactionsClient Transactions { get; }
 
     /// <inheritdoc/>
     public async ValueTask<HoldResult> TryHoldAsync(HoldRequest request, CancellationToken cancellationToken = default)
@@ -83,7 +90,7 @@ public sealed class HttpHoldfastClient : IHoldfastClient
         }
 
         var id = request.Id ?? _options.MakeId();
-        var body = Bytes(new ReturnBody(id, Lines(request.Lines)!, request.Reason), WireJson.Default.ReturnBody);
+        var body = Bytes(new ReturnBody(id, Lines(request.Lines)!, request.Reason ?? NoReason), WireJson.Default.ReturnBody);
         return PostHoldAsync($"holds/{HttpChannel.Segment(holdId)}/returns", body, holdId, id, cancellationToken);
     }
 
@@ -125,7 +132,7 @@ public sealed class HttpHoldfastClient : IHoldfastClient
         ArgumentNullException.ThrowIfNull(adjustment);
         var id = adjustment.Id ?? _options.MakeId();
         var body = new AdjustBody(
-            id, adjustment.Delta, adjustment.Set, adjustment.ExpectedVersion, adjustment.Reason, adjustment.Force ? true : null);
+            id, adjustment.Delta, adjustment.Set, adjustment.ExpectedVersion, adjustment.Reason ?? NoReason, adjustment.Force ? true : null);
         var answer = await _channel.SendAsync(
             HttpMethod.Post,
             $"resources/{HttpChannel.Segment(resource)}/adjustments",

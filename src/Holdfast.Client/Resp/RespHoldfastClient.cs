@@ -37,6 +37,11 @@ public sealed class RespHoldfastClient : IHoldfastClient
         _http = options.HttpAddress is null ? null : new HttpHoldfastClient(options);
     }
 
+    /// <inheritdoc/>
+    /// <exception cref="NotSupportedException">Transactions go over HTTP: set <see cref="HoldfastClientOptions.HttpAddress"/> too.</exception>
+    public TransactionsClient Transactions => _http?.Transactions
+        ?? throw new NotSupportedException($"Transactions go over HTTP: set {nameof(HoldfastClientOptions)}.{nameof(HoldfastClientOptions.HttpAddress)} too.");
+
     /// <summary>The last connection (for tests and measurements).</summary>
     internal RespConnection? Connection => _connector.Last;
 

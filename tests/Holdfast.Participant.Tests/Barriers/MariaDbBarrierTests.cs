@@ -1,5 +1,5 @@
 using System.Data.Common;
-using MySql.Data.MySqlClient;
+using MySqlConnector;
 
 namespace Holdfast.Participant.Tests;
 

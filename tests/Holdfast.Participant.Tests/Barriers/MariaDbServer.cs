@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Holdfast.TestKit;
-using MySql.Data.MySqlClient;
+using MySqlConnector;
 
 namespace Holdfast.Participant.Tests;
 
@@ -43,7 +43,6 @@ public sealed class MariaDbServer : IAsyncLifetime
             _port = ((IPEndPoint)listener.LocalEndpoint).Port;
         }
 
-        // The old driver doesn't know the name utf8mb3, so the server speaks utf8mb4 throughout.
         _server = Process.Start(new ProcessStartInfo(
             File.Exists("/usr/sbin/mariadbd") ? "/usr/sbin/mariadbd" : "mariadbd",
             ["--no-defaults", .. asUser, "--datadir=" + data, "--port=" + _port.ToString(CultureInfo.InvariantCulture), "--bind-address=127.0.0.1",
@@ -84,7 +83,7 @@ public sealed class MariaDbServer : IAsyncLifetime
     }
 
     private string To(string database) =>
-        $"Server=127.0.0.1;Port={_port.ToString(CultureInfo.InvariantCulture)};Uid=root;Database={database};SslMode=None;CharSet=utf8mb4;Pooling=false;AllowPublicKeyRetrieval=true";
+        $"Server=127.0.0.1;Port={_port.ToString(CultureInfo.InvariantCulture)};Uid=root;Database={database};SslMode=None;CharSet=utf8mb4;Pooling=false";
 
     private static async Task RunAsync(string program, string[] arguments)
     {
