@@ -31,6 +31,11 @@ internal static class PointsService
             .Cancel(async call =>
             {
                 var body = call.Read<PointsBody>();
+                if (app.Configuration["planted"] == "cancel-forgotten")
+                {
+                    return BranchResult.Done; // the tests see that the comparison of the books notices
+                }
+
                 await call.ExecuteAsync("update points set frozen = frozen - @n, available = available + @n where id = @user", ("n", body.Points), ("user", body.User));
                 return await NoteAsync(call, "released");
             }));

@@ -15,7 +15,7 @@ namespace FlashSaleShop.Shop;
 internal static class ShopCommand
 {
     private const string Usage = """
-        FlashSaleShop [--purchases N] [--units N] [--faults SHARE] [--kills N] [--callers N] [--orders-db C] [--points-db C] [--coupons-db C] [--keep]
+        FlashSaleShop [--purchases N] [--units N] [--faults SHARE] [--kills N] [--callers N] [--orders-db C] [--points-db C] [--coupons-db C]
 
           --purchases N   how many (default 300): two thirds TCC, the rest saga and message
           --units N       units of the flash sale's item (default 150)
@@ -28,7 +28,7 @@ internal static class ShopCommand
         Exit status: 0 all books agree, 1 they don't, 2 wrong usage.
         """;
 
-    private static readonly string[] Known = ["purchases", "units", "faults", "kills", "callers", "orders-db", "points-db", "coupons-db"];
+    private static readonly string[] Known = ["purchases", "units", "faults", "kills", "callers", "orders-db", "points-db", "coupons-db", "planted"];
 
     public static async Task<int> RunAsync(string[] args)
     {
@@ -88,7 +88,7 @@ internal static class ShopCommand
             {
                 string url = Url(ChildProcess.FreePort());
                 string database = settings[name + "-db"] ?? $"Data Source={Path.Join(folder, name + ".db")}";
-                return (new ChildProcess(name, url + "/health", name, "--http", url, "--db", database, "--secret", secret, "--coordinator", coordinator, "--faults", faults), url);
+                return (new ChildProcess(name, url + "/health", name, "--http", url, "--db", database, "--secret", secret, "--coordinator", coordinator, "--faults", faults, "--planted", settings["planted"] ?? "none"), url);
             }
         }
 

@@ -1,0 +1,312 @@
+using System.Globalization;
+using System.Net.Http.Headers;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Nodes;
+
+namespace Holdfast.Server.Tests.Transactions;
+
+public sealed class TransactionCallTests : IAsyncLifetime
+{
+    private const string Secret = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+    private RunningServer _server = null!;
+    private ScriptedParticipant _points = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        _server = await RunningServer.StartAsync(RunningServer.Settings with { SigningSecrets = [Secret] });
+        _points = await ScriptedParticipant.StartAsync();
+        await _server.StockAsync("sku", 10);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _server.DisposeAsync();
+        await _points.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_whole_transaction_is_tried_and_confirmed_and_waited_for()
+    {
+        (int status, JsonObject answer) = await SubmitAsync($$"""{"id":"t","branches":[{{_points.Branch("points")}},{"name":"stock","hold":{"owner":"ann","lines":[{"resource":"sku","quantity":2}]} }]}""");
+
+        status.ShouldBe(201);
+        State(answer).ShouldBe("confirmed: points=confirmed stock=confirmed");
+        answer["decision"]!.GetValue<string>().ShouldBe("commit");
+        answer["branches"]![1]!["hold"]!.GetValue<string>().ShouldBe("t:stock");
+        _points.Paths.ShouldBe("/points/try /points/confirm");
+        (await _server.GetAsync("/v1/resources/sku")).Json["consumed"]!.GetValue<long>().ShouldBe(2);
+        (await _server.GetAsync("/v1/holds/t:stock")).Json["state"]!.GetValue<string>().ShouldBe("confirmed");
+    }
+
+    [Fact]
+    public async Task The_participant_gets_the_body_as_given_the_headers_and_a_signature_that_holds()
+    {
+        const string body = """{"z":1,  "a":[1.50,"ü"]}""";
+        await SubmitAsync($$"""{"id":"order/17","branches":[{"name":"b","try":{"url":"{{_points.Url}}/x","body":{{body}},"headers":{"X-Shop":"7"} } }]}""", trace: "00-11111111111111111111111111111111-2222222222222222-01");
+
+        AskedCall asked = _points.Asked.ShouldHaveSingleItem();
+        Encoding.UTF8.GetString(asked.Body).ShouldBe(body);
+        asked.Headers["Holdfast-Transaction"].ShouldBe("order/17");
+        asked.Headers["Holdfast-Branch"].ShouldBe("b");
+        asked.Headers["Holdfast-Op"].ShouldBe("try");
+        asked.Headers["Holdfast-Attempt"].ShouldBe("1");
+        asked.Headers["X-Shop"].ShouldBe("7");
+        asked.Headers["Holdfast-Watermark"].ShouldBe(asked.Headers["Holdfast-Begun"]);
+        asked.Headers.ContainsKey("Holdfast-Space").ShouldBeFalse();
+        asked.Headers["traceparent"].ShouldStartWith("00-11111111111111111111111111111111-");
+        asked.Headers["traceparent"].ShouldNotContain("2222222222222222");
+
+        byte[] signed = [.. Encoding.UTF8.GetBytes($"{asked.Headers["webhook-id"]}.{asked.Headers["webhook-timestamp"]}."), .. asked.Body];
+        asked.Headers["webhook-signature"].ShouldBe("v1," + Convert.ToBase64String(HMACSHA256.HashData(Convert.FromBase64String(Secret[6..]), signed)));
+        long age = DateTimeOffset.UtcNow.ToUnixTimeSeconds() - long.Parse(asked.Headers["webhook-timestamp"], CultureInfo.InvariantCulture);
+        age.ShouldBeInRange(-300, 300);
+    }
+
+    [Fact]
+    public async Task E77_An200WithTheWordFailureInItsBody_IsStillDone_AndA409WithSuccessIsRefused()
+    {
+        _points.Answer = static _ => Task.FromResult((200, "FAILURE"));
+        State((await SubmitAsync($$"""{"id":"a","branches":[{{_points.Branch("points")}}]}""")).Answer).ShouldBe("confirmed: points=confirmed");
+        _points.Answer = static _ => Task.FromResult((409, "SUCCESS"));
+        (_, JsonObject refused) = await SubmitAsync($$"""{"id":"b","branches":[{{_points.Branch("points")}}]}""");
+        State(refused).ShouldBe("cancelled: points=cancelled");
+        refused["reason"]!["code"]!.GetValue<string>().ShouldBe("refused");
+        refused["reason"]!["message"]!.GetValue<string>().ShouldContain("409 SUCCESS");
+    }
+
+    [Theory]
+    [InlineData(500)]
+    [InlineData(404)]
+    [InlineData(302)]
+    [InlineData(425)]
+    public async Task Every_other_status_is_asked_again(int status)
+    {
+        int calls = 0;
+        _points.Answer = _ => Task.FromResult((Interlocked.Increment(ref calls) <= 2 ? status : 200, ""));
+        State((await SubmitAsync($$"""{"id":"t","branches":[{{_points.Branch("points")}}]}""")).Answer).ShouldBe("confirmed: points=confirmed");
+        _points.Paths.ShouldBe("/points/try /points/try /points/try /points/confirm");
+        _points.Asked.Select(a => a.Headers["Holdfast-Attempt"]).ShouldBe(["1", "2", "3", "1"]);
+    }
+
+    [Fact]
+    public async Task E66_E80_DeadlinePassesWhileATryIsRunning_ItIsCancelled()
+    {
+        var release = new TaskCompletionSource();
+        _points.Answer = async asked =>
+        {
+            if (asked.Path.EndsWith("try", StringComparison.Ordinal))
+            {
+                await release.Task.WaitAsync(TimeSpan.FromSeconds(20));
+            }
+
+            return (200, "");
+        };
+        (_, JsonObject answer) = await SubmitAsync($$"""{"id":"t","timeoutSeconds":0.4,"branches":[{{_points.Branch("points")}}]}""");
+        State(answer).ShouldBe("cancelled: points=cancelled");
+        answer["reason"]!["code"]!.GetValue<string>().ShouldBe("expired");
+        release.SetResult();
+        _points.Paths.ShouldBe("/points/try /points/cancel");
+        (await _server.PostAsync("/v1/transactions/t/commit", "{}")).Status.ShouldBe(409);
+    }
+
+    [Fact]
+    public async Task E69_OneHostDown_TheOthersTransactionsDontWait()
+    {
+        for (int i = 0; i < 40; i++)
+        {
+            await _server.PostAsync("/v1/transactions", $$"""{"id":"down{{i}}","branches":[{"name":"b","try":{"url":"http://127.0.0.1:9/x"},"cancel":{"url":"http://127.0.0.1:9/y"} }]}""");
+        }
+
+        for (int i = 0; i < 20; i++)
+        {
+            State((await SubmitAsync($$"""{"id":"up{{i}}","branches":[{{_points.Branch("points")}}]}""")).Answer).ShouldBe("confirmed: points=confirmed");
+        }
+
+        JsonObject down = (await _server.GetAsync("/v1/transactions/down0")).Json;
+        down["state"]!.GetValue<string>().ShouldBe("trying");
+        down["branches"]![0]!["lastAnswer"]!.GetValue<string>().ShouldBe("no connection");
+    }
+
+    [Fact]
+    public async Task E78_ParticipantSlowForMinutes_HasBoundedConnections_AndNothingElseStarves()
+    {
+        int atOnce = 0, most = 0;
+        var release = new TaskCompletionSource();
+        await using ScriptedParticipant slow = await ScriptedParticipant.StartAsync();
+        slow.Answer = async _ =>
+        {
+            int now = Interlocked.Increment(ref atOnce);
+            most = Math.Max(most, now);
+            await release.Task.WaitAsync(TimeSpan.FromMinutes(1));
+            Interlocked.Decrement(ref atOnce);
+            return (200, "");
+        };
+        for (int i = 0; i < 300; i++)
+        {
+            await _server.PostAsync("/v1/transactions", $$"""{"id":"slow{{i}}","branches":[{{slow.Branch("s")}}]}""");
+        }
+
+        for (int i = 0; i < 20; i++)
+        {
+            State((await SubmitAsync($$"""{"id":"fast{{i}}","branches":[{{_points.Branch("points")}}]}""")).Answer).ShouldBe("confirmed: points=confirmed");
+        }
+
+        most.ShouldBeInRange(1, 64);
+        release.SetResult();
+    }
+
+    [Fact]
+    public async Task E68_ConfirmThatFailsManyTimes_IsRepeatedUntilItIsDone()
+    {
+        int confirms = 0;
+        _points.Answer = asked => Task.FromResult((asked.Path.EndsWith("confirm", StringComparison.Ordinal) && Interlocked.Increment(ref confirms) < 6 ? 503 : 200, ""));
+        (_, JsonObject answer) = await SubmitAsync($$"""{"id":"t","branches":[{{_points.Branch("points")}}]}""");
+        State(answer).ShouldBe("confirmed: points=confirmed");
+        answer["branches"]![0]!["attempts"]!.GetValue<int>().ShouldBe(6);
+    }
+
+    [Fact]
+    public async Task A_refused_confirm_is_stuck_explained_and_ended_by_an_operator()
+    {
+        _points.Answer = static asked => Task.FromResult((asked.Path.EndsWith("confirm", StringComparison.Ordinal) ? 409 : 200, "account closed"));
+        (_, JsonObject answer) = await SubmitAsync($$"""{"id":"t","branches":[{{_points.Branch("points")}}]}""");
+        State(answer).ShouldBe("stuck: points=stuck");
+        string words = answer["explanation"]!.GetValue<string>();
+        words.ShouldContain("/points/confirm");
+        words.ShouldContain("409 account closed");
+        words.ShouldContain("/v1/transactions/t/retry");
+        (await _server.GetAsync("/v1/transactions?state=stuck")).Json["items"]!.AsArray().Count.ShouldBe(1);
+        (await _server.GetAsync("/v1/transactions?state=confirming")).Json["items"]!.AsArray().ShouldBeEmpty();
+
+        JsonObject dry = (await _server.PostAsync("/v1/transactions/t/force", """{"reason":"paid by hand","dryRun":true}""")).Json;
+        dry["wouldDo"]!.AsArray().Count.ShouldBe(1);
+        State(dry).ShouldBe("stuck: points=stuck");
+        (await _server.PostAsync("/v1/transactions/t/force", "{}")).Code.ShouldBe("invalid");
+        State((await _server.PostAsync("/v1/transactions/t/force", """{"reason":"paid by hand"}""")).Json).ShouldBe("confirmed: points=confirmed");
+    }
+
+    [Fact]
+    public async Task A_stuck_one_that_is_retried_goes_on()
+    {
+        bool open = false;
+        _points.Answer = asked => Task.FromResult((asked.Path.EndsWith("confirm", StringComparison.Ordinal) && !open ? 409 : 200, ""));
+        await SubmitAsync($$"""{"id":"t","branches":[{{_points.Branch("points")}}]}""");
+        open = true;
+        using var request = Request(HttpMethod.Post, "/v1/transactions/t/retry", "");
+        State(await JsonAsync(request)).ShouldBe("confirmed: points=confirmed");
+    }
+
+    [Fact]
+    public async Task E71_E72_Registration_decision_and_repeats_over_HTTP()
+    {
+        (await _server.PostAsync("/v1/transactions", """{"id":"t","begin":true}""")).Status.ShouldBe(201);
+        (await _server.PostAsync("/v1/transactions", """{"id":"t","begin":true}""")).Status.ShouldBe(200);
+        (await _server.PostAsync("/v1/transactions", """{"id":"t","begin":true,"timeoutSeconds":9}""")).Code.ShouldBe("conflict");
+        (await _server.PostAsync("/v1/transactions/t/branches", _points.Branch("points"))).Status.ShouldBe(200);
+        (await _server.PostAsync("/v1/transactions/t/branches", """{"name":"stock","hold":{"lines":[{"resource":"sku","quantity":11}]}}""")).Code.ShouldBe("insufficient");
+        _points.Asked.ShouldBeEmpty("the caller tries");
+        using (HttpRequestMessage commit = Request(HttpMethod.Post, "/v1/transactions/t/commit", ""))
+        {
+            State(await JsonAsync(commit)).ShouldBe("confirmed: points=confirmed");
+        }
+
+        (await _server.PostAsync("/v1/transactions/t/branches", _points.Branch("late"))).Code.ShouldBe("confirmed");
+        (await _server.PostAsync("/v1/transactions/t/commit", "")).Status.ShouldBe(200);
+        (await _server.PostAsync("/v1/transactions/t/abort", "")).Code.ShouldBe("confirmed");
+        _points.Paths.ShouldBe("/points/confirm");
+    }
+
+    [Fact]
+    public async Task E73_E74_A_message_is_settled_by_its_check_back()
+    {
+        int asked = 0;
+        _points.Answer = call => Task.FromResult((call.Path == "/check" ? Interlocked.Increment(ref asked) < 2 ? 425 : 200 : 200, ""));
+        string message = $$"""{"id":"m","begin":true,"timeoutSeconds":0.2,"checkBack":{"url":"{{_points.Url}}/check"},"branches":[{"name":"ship","confirm":{"url":"{{_points.Url}}/ship"} }]}""";
+        (_, JsonObject answer) = await SubmitAsync(message);
+        State(answer).ShouldBe("confirmed: ship=confirmed");
+        _points.Paths.ShouldBe("/check /check /ship");
+        _points.Asked.First().Headers["Holdfast-Op"].ShouldBe("check");
+
+        _points.Answer = static call => Task.FromResult((call.Path == "/check" ? 409 : 200, ""));
+        (_, answer) = await SubmitAsync(message.Replace("\"m\"", "\"n\"", StringComparison.Ordinal));
+        State(answer).ShouldBe("cancelled: ship=cancelled");
+    }
+
+    [Fact]
+    public async Task Another_space_has_its_own_transactions_and_says_so_to_the_participant()
+    {
+        (await _server.PutAsync("/v1/spaces/shop-2", "{}")).Status.ShouldBe(201);
+        using HttpRequestMessage request = Request(HttpMethod.Post, "/v1/spaces/shop-2/transactions", $$"""{"id":"t","branches":[{{_points.Branch("points")}}]}""");
+        State(await JsonAsync(request)).ShouldBe("confirmed: points=confirmed");
+        _points.Asked.ShouldAllBe(a => a.Headers["Holdfast-Space"] == "shop-2");
+        (await _server.GetAsync("/v1/transactions/t")).Code.ShouldBe("not_found");
+    }
+
+    [Theory]
+    [InlineData("""{"branches":[]}""", "id is missing")]
+    [InlineData("""{"id":"t"}""", "at least one branch")]
+    [InlineData("""{"id":"t","branch":[]}""", "there is no 'branch'")]
+    [InlineData("""{"id":"t","branches":[{"name":"a"}]}""", "neither a call")]
+    [InlineData("""{"id":"t","branches":[{"name":"a","try":{"url":"/x"}}]}""", "absolute http")]
+    [InlineData("""{"id":"t","branches":[{"name":"a","try":{"url":"http://x/","headers":{"Holdfast-Op":"x"}}}]}""", "set by the coordinator")]
+    [InlineData("""{"id":"t","branches":[{"name":"a","after":["b"],"try":{"url":"http://x/"}}]}""", "which is not a branch")]
+    [InlineData("""{"id":"t","timeoutSeconds":-1,"branches":[]}""", "timeoutSeconds")]
+    [InlineData("""{"id":"t","checkBack":{"url":"http://x/"},"branches":[{"name":"a","confirm":{"url":"http://x/"}}]}""", "checkBack needs begin")]
+    [InlineData("""{"id":"t","id":"u","branches":[]}""", "given twice")]
+    [InlineData("[]", "JSON object")]
+    [InlineData("{", "not valid JSON")]
+    public async Task A_body_that_means_nothing_is_invalid_and_says_why(string body, string says)
+    {
+        var answer = await _server.PostAsync("/v1/transactions", body);
+        (answer.Status, answer.Code).ShouldBe((400, "invalid"));
+        answer.Json["detail"]!.GetValue<string>().ShouldContain(says);
+    }
+
+    [Fact]
+    public async Task Events_tell_a_transactions_life()
+    {
+        await SubmitAsync($$"""{"id":"t","branches":[{{_points.Branch("points")}}]}""");
+        using var stream = await _server.Http.GetStreamAsync("/v1/events?after=0");
+        using var reader = new StreamReader(stream);
+        var kinds = new List<string>();
+        while (kinds.Count == 0 || kinds[^1] != "transaction_ended")
+        {
+            string line = (await reader.ReadLineAsync())!;
+            if (line.StartsWith("event: ", StringComparison.Ordinal))
+            {
+                kinds.Add(line[7..]);
+            }
+        }
+
+        kinds.Where(k => k is not ("resource_put" or "supply_adjusted")).ShouldBe(["transaction_begun", "call_answered", "transaction_decided", "call_answered", "transaction_ended"]);
+    }
+
+    private async Task<(int Status, JsonObject Answer)> SubmitAsync(string body, string? trace = null)
+    {
+        using HttpRequestMessage request = Request(HttpMethod.Post, "/v1/transactions", body);
+        if (trace is not null)
+        {
+            request.Headers.Add("traceparent", trace);
+        }
+
+        using HttpResponseMessage response = await _server.Http.SendAsync(request);
+        return ((int)response.StatusCode, JsonNode.Parse(await response.Content.ReadAsStringAsync())!.AsObject());
+    }
+
+    private async Task<JsonObject> JsonAsync(HttpRequestMessage request)
+    {
+        using HttpResponseMessage response = await _server.Http.SendAsync(request);
+        return JsonNode.Parse(await response.Content.ReadAsStringAsync())!.AsObject();
+    }
+
+    private static HttpRequestMessage Request(HttpMethod method, string path, string body)
+    {
+        var request = new HttpRequestMessage(method, path) { Content = new StringContent(body, Encoding.UTF8, new MediaTypeHeaderValue("application/json")) };
+        request.Headers.Add("Prefer", "wait=25");
+        return request;
+    }
+
+    private static string State(JsonObject transaction) =>
+        transaction["state"] + ": " + string.Join(' ', transaction["branches"]!.AsArray().Select(b => b!["name"] + "=" + b["state"]));
+}
