@@ -139,13 +139,21 @@ internal static class ShopCommand
                 {
                     case 0 or 1 or 2:
                         _kinds[id] = "tcc";
-                        await _client.Transactions.SubmitAsync(
-                            TransactionPlan.Tcc(id)
-                                .Hold("stock", user, new HoldLine("sku-1", 1))
-                                .Branch("points", points, new PointsBody(user, ShopFacts.Price))
-                                .Branch("coupon", new ParticipantAddress<CouponBody>(_couponsUrl + "/coupons"), new CouponBody(ShopFacts.Coupon(number % ShopFacts.Coupons)))
-                                .Branch("order", new ParticipantAddress<OrderBody>(_ordersUrl + "/orders"), new OrderBody(user)),
-                            TimeSpan.FromSeconds(20));
+                        var plan = TransactionPlan.Tcc(id);
+                        if (number % 6 == 0)
+                        {
+                            plan.Hold("stock", user, new HoldLine("sku-1", 1)); // what sells out is asked first
+                        }
+
+                        plan.Branch("points", points, new PointsBody(user, ShopFacts.Price))
+                            .Branch("coupon", new ParticipantAddress<CouponBody>(_couponsUrl + "/coupons"), new CouponBody(ShopFacts.Coupon(number % ShopFacts.Coupons)))
+                            .Branch("order", new ParticipantAddress<OrderBody>(_ordersUrl + "/orders"), new OrderBody(user));
+                        if (number % 6 != 0)
+                        {
+                            plan.Hold("stock", user, new HoldLine("sku-1", 1)); // or last: then three services have something to release
+                        }
+
+                        await _client.Transactions.SubmitAsync(plan, TimeSpan.FromSeconds(20));
                         break;
                     case 3:
                         _kinds[id] = "tcc-caller";
