@@ -51,6 +51,7 @@ public sealed class ShopTests(PostgresServer postgres, ITestOutputHelper output)
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
+            UseShellExecute = false,
         })!;
         Task<string> errors = shop.StandardError.ReadToEndAsync();
         string said = await shop.StandardOutput.ReadToEndAsync();

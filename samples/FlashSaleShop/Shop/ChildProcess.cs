@@ -20,7 +20,7 @@ internal sealed class ChildProcess(string name, string health, params string[] a
     {
         string program = Environment.ProcessPath!;
         string[] own = Path.GetFileNameWithoutExtension(program) == "dotnet" ? [typeof(ChildProcess).Assembly.Location] : [];
-        _process = Process.Start(new ProcessStartInfo(program, [.. own, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        _process = Process.Start(new ProcessStartInfo(program, [.. own, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false })!;
         _process.OutputDataReceived += (_, _) => { };
         _process.ErrorDataReceived += (_, line) =>
         {

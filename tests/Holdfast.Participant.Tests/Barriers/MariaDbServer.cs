@@ -50,6 +50,7 @@ public sealed class MariaDbServer : IAsyncLifetime
         {
             RedirectStandardError = true,
             RedirectStandardOutput = true,
+            UseShellExecute = false,
         })!;
         _server.ErrorDataReceived += (_, _) => { };
         _server.OutputDataReceived += (_, _) => { };
@@ -87,7 +88,7 @@ public sealed class MariaDbServer : IAsyncLifetime
 
     private static async Task RunAsync(string program, string[] arguments)
     {
-        using Process process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+        using Process process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardError = true, RedirectStandardOutput = true, UseShellExecute = false })!;
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         string error = await process.StandardError.ReadToEndAsync();
         await process.WaitForExitAsync();
