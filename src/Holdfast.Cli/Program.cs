@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using Holdfast.Cli;
+using Holdfast.Cli.Attack;
 using Holdfast.Cli.Bench;
 using Holdfast.Cli.Demo;
 using Holdfast.Cli.Serve;
@@ -12,6 +13,7 @@ var root = new RootCommand("Holdfast holds scarce things (stock, coupons, points
     DemoCommand.Create(),
     BenchCommand.Create(),
     VerifyCommand.Create(),
+    AttackCommand.Create(),
 };
 
 ParseResult parsed = root.Parse(args is [] ? ["serve"] : args);
