@@ -185,7 +185,10 @@ public sealed class AttackKit
     {
         decimal? before = await _target.ProbeAsync();
         string id = _target.NewTransaction();
-        await Task.WhenAll(_target.TryAsync(id), _target.CancelAsync(id));
+        bool cancelFirst = System.Random.Shared.Next(2) == 0;
+        Task<int> first = cancelFirst ? _target.CancelAsync(id) : _target.TryAsync(id);
+        await Task.Delay(System.Random.Shared.Next(0, 4));
+        await Task.WhenAll(first, cancelFirst ? _target.TryAsync(id) : _target.CancelAsync(id));
         await UntilDoneAsync(() => _target.CancelAsync(id));
         return await ChangedAsync(before, 0);
     }

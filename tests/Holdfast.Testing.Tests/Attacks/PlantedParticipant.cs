@@ -100,6 +100,11 @@ internal sealed class PlantedParticipant : IAsyncDisposable
             return await Unlocked(key, rows => rows.Tried, rows => rows.Tried = Take());
         }
 
+        if (_fault == Fault.TryAndCancelRace)
+        {
+            return Find(key).Suspended ? 409 : await Unlocked(key, rows => rows.Tried, rows => rows.Tried = Take());
+        }
+
         if (_fault == Fault.RepeatSucceedsTooEarly && Find(key).Running)
         {
             return 200;
@@ -119,7 +124,7 @@ internal sealed class PlantedParticipant : IAsyncDisposable
                 return 200;
             }
 
-            if (rows.Suspended && _fault is not (Fault.LateTryIsTaken or Fault.TryAndCancelRace))
+            if (rows.Suspended && _fault != Fault.LateTryIsTaken)
             {
                 return 409;
             }
