@@ -1,0 +1,149 @@
+using Holdfast.Client;
+
+namespace Holdfast.Server.Tests.Transactions;
+
+/// <summary>The client's transactions against a real server and a participant that answers by a script.</summary>
+public sealed class ClientTransactionTests : IAsyncLifetime
+{
+    private const string Secret = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+    private RunningServer _server = null!;
+    private ScriptedParticipant _participant = null!;
+    private IHoldfastClient _client = null!;
+    private ParticipantAddress<Deduct> _points = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        _server = await RunningServer.StartAsync(RunningServer.Settings with { SigningSecrets = [Secret] });
+        _participant = await ScriptedParticipant.StartAsync();
+        _client = HoldfastClient.Connect(new HoldfastClientOptions { HttpAddress = _server.Http.BaseAddress, SigningSecret = Secret });
+        _points = new ParticipantAddress<Deduct>(_participant.Url + "/points");
+        await _server.StockAsync("sku", 10);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _client.DisposeAsync();
+        await _server.DisposeAsync();
+        await _participant.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_transaction_in_one_readable_block()
+    {
+        await using (OpenTransaction tx = await _client.BeginTransactionAsync("order-1"))
+        {
+            (await tx.HoldAsync("stock", "ann", new HoldLine("sku", 2))).EnsureSucceeded();
+            (await tx.CallAsync("points", _points, new Deduct("ann", 10))).EnsureSucceeded();
+            Transaction done = (await tx.CommitAsync(TimeSpan.FromSeconds(20))).EnsureSucceeded();
+            done.State.ShouldBe(TransactionState.Confirmed);
+        }
+
+        _participant.Paths.ShouldBe("/points/try /points/confirm");
+        AskedCall tried = _participant.Asked.First();
+        System.Text.Encoding.UTF8.GetString(tried.Body).ShouldBe("""{"user":"ann","points":10}""");
+        tried.Headers["Holdfast-Op"].ShouldBe("try");
+        byte[] signed = [.. System.Text.Encoding.UTF8.GetBytes($"{tried.Headers["webhook-id"]}.{tried.Headers["webhook-timestamp"]}."), .. tried.Body];
+        tried.Headers["webhook-signature"].ShouldBe("v1," + Convert.ToBase64String(System.Security.Cryptography.HMACSHA256.HashData(Convert.FromBase64String(Secret[6..]), signed)));
+        tried.Headers["webhook-id"].ShouldBe(_participant.Asked.Last().Headers["webhook-id"].Replace("/confirm", "/try", StringComparison.Ordinal));
+        (await _client.GetHoldAsync("order-1:stock"))!.State.ShouldBe(HoldState.Confirmed);
+    }
+
+    [Fact]
+    public async Task Leaving_the_block_before_the_commit_cancels_what_was_registered()
+    {
+        _participant.Answer = static asked => Task.FromResult((asked.Path.EndsWith("try", StringComparison.Ordinal) ? 409 : 200, "not enough points"));
+        await Should.ThrowAsync<HoldRefusedException>(async () =>
+        {
+            await using OpenTransaction tx = await _client.BeginTransactionAsync("order-2");
+            (await tx.HoldAsync("stock", null, new HoldLine("sku", 2))).EnsureSucceeded();
+            BranchResult refused = await tx.CallAsync("points", _points, new Deduct("ann", 10));
+            refused.Refusal!.Message.ShouldContain("not enough points");
+            refused.EnsureSucceeded();
+        });
+        Transaction ended = (await _client.Transactions.FindAsync("order-2", TimeSpan.FromSeconds(20)))!;
+        (ended.State, ended.ReasonCode).ShouldBe((TransactionState.Cancelled, "aborted"));
+        _participant.Paths.ShouldBe("/points/try /points/cancel");
+        (await _client.GetResourceAsync("sku"))!.Available.ShouldBe(10);
+    }
+
+    [Fact]
+    public async Task A_branch_is_registered_before_its_try_and_a_try_without_a_usable_answer_is_repeated()
+    {
+        int tries = 0;
+        string? registered = null;
+        _participant.Answer = async asked =>
+        {
+            if (asked.Path.EndsWith("try", StringComparison.Ordinal))
+            {
+                registered ??= (await _client.Transactions.FindAsync("order-3"))!.Branches.SingleOrDefault()?.Name;
+                return (Interlocked.Increment(ref tries) < 3 ? 500 : 200, "");
+            }
+
+            return (200, "");
+        };
+        await using OpenTransaction tx = await _client.BeginTransactionAsync("order-3");
+        (await tx.CallAsync("points", b => b.Try(_participant.Url + "/x/try").Confirm(_participant.Url + "/x/confirm").Cancel(_participant.Url + "/x/cancel"))).Succeeded.ShouldBeTrue();
+        registered.ShouldBe("points");
+        tries.ShouldBe(3);
+        (await tx.CommitAsync(TimeSpan.FromSeconds(20))).EnsureSucceeded().State.ShouldBe(TransactionState.Confirmed);
+        (await tx.CommitAsync()).Succeeded.ShouldBeTrue();
+        (await tx.AbortAsync()).Refusal!.Code.ShouldBe(RefusalCode.Confirmed);
+    }
+
+    [Fact]
+    public async Task Whole_forms_of_TCC_saga_and_message()
+    {
+        TimeSpan wait = TimeSpan.FromSeconds(20);
+        TransactionPlan tcc = TransactionPlan.Tcc("tcc").Hold("stock", "ann", new HoldLine("sku", 1)).Branch("points", _points, new Deduct("ann", 1));
+        (await _client.Transactions.SubmitAsync(tcc, wait)).EnsureSucceeded().State.ShouldBe(TransactionState.Confirmed);
+        (await _client.Transactions.SubmitAsync(tcc)).EnsureSucceeded().State.ShouldBe(TransactionState.Confirmed, "a repeat");
+        _participant.Paths.ShouldBe("/points/try /points/confirm");
+
+        _participant.Asked.Clear();
+        _participant.Answer = static asked => Task.FromResult((asked.Path == "/c/do" ? 409 : 200, ""));
+        string url = _participant.Url;
+        Transaction saga = (await _client.Transactions.SubmitAsync(
+            TransactionPlan.Saga("saga").Step("a", url + "/a/do", url + "/a/undo", 1).Step("b", url + "/b/do", url + "/b/undo", 2).Step("c", url + "/c/do", url + "/c/undo", 3), wait)).EnsureSucceeded();
+        saga.State.ShouldBe(TransactionState.Cancelled);
+        _participant.Paths.ShouldBe("/a/do /b/do /c/do /b/undo /a/undo");
+
+        _participant.Asked.Clear();
+        TransactionPlan message = TransactionPlan.Message("message").Deliver("ship", url + "/ship", "parcel").CheckBack(url + "/check");
+        (await _client.Transactions.PrepareAsync(message)).EnsureSucceeded().State.ShouldBe(TransactionState.Trying);
+        _participant.Asked.ShouldBeEmpty();
+        (await _client.Transactions.CommitAsync("message", wait)).EnsureSucceeded().State.ShouldBe(TransactionState.Confirmed);
+        _participant.Paths.ShouldBe("/ship");
+        await Should.ThrowAsync<ArgumentException>(() => _client.Transactions.SubmitAsync(message));
+        await Should.ThrowAsync<InvalidOperationException>(() => _client.Transactions.PrepareAsync(TransactionPlan.Message("m2").Deliver("a", url, 1)));
+    }
+
+    [Fact]
+    public async Task Operators_see_explain_retry_and_force()
+    {
+        _participant.Answer = static asked => Task.FromResult((asked.Path.EndsWith("confirm", StringComparison.Ordinal) ? 409 : 200, "closed"));
+        Transaction stuck = (await _client.Transactions.SubmitAsync(TransactionPlan.Tcc("t").Branch("points", _points, new Deduct("ann", 1)), TimeSpan.FromSeconds(20))).EnsureSucceeded();
+        (stuck.State, stuck.Commits).ShouldBe((TransactionState.Stuck, true));
+        stuck.Explanation!.ShouldContain("closed");
+        List<string> listed = [];
+        await foreach (Transaction transaction in _client.Transactions.ListAsync(TransactionState.Stuck))
+        {
+            listed.Add(transaction.Id);
+        }
+
+        listed.ShouldBe(["t"]);
+        (await _client.Transactions.RetryAsync("t", wait: TimeSpan.FromSeconds(5))).EnsureSucceeded().State.ShouldBe(TransactionState.Stuck);
+        (await _client.Transactions.ForceAsync("t", "paid by hand", dryRun: true)).EnsureSucceeded().WouldDo!.Count.ShouldBe(1);
+        (await _client.Transactions.ForceAsync("t", "paid by hand")).EnsureSucceeded().State.ShouldBe(TransactionState.Confirmed);
+        (await _client.Transactions.FindAsync("nobody")).ShouldBeNull();
+        (await _client.Transactions.CommitAsync("nobody")).Refusal!.Code.ShouldBe(RefusalCode.NotFound);
+    }
+
+    [Fact]
+    public async Task A_RESP_client_without_HTTP_says_what_is_missing()
+    {
+        await using var resp = new RespHoldfastClient(new HoldfastClientOptions { RespAddress = "127.0.0.1:1" });
+        Should.Throw<NotSupportedException>(() => resp.Transactions).Message.ShouldContain("HttpAddress");
+    }
+
+    private sealed record Deduct(string User, long Points);
+}
