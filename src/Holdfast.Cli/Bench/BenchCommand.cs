@@ -23,9 +23,16 @@ internal static class BenchCommand
         var latency = new Option<bool>("--latency") { Description = "Also measure latency open-loop at half of the rate." };
         var replay = new Option<bool>("--replay") { Description = "Also measure reading the journal again." };
         var views = new Option<bool>("--no-views") { Description = "Leave the views out." };
+        var transactions = new Option<string?>("--transactions")
+        {
+            Description = "Measure transactions instead: holds (two built-in branches), http (two participants that do nothing, beside as many bare calls), "
+                + "sql (barrier and one statement in each of two branches on the PostgreSQL of --connection, beside the same statements alone).",
+            HelpName = "KIND",
+        };
+        transactions.AcceptOnlyFromAmong("holds", "http", "sql");
         var command = new Command("bench", "Measure the loop in this process: string ids, owners, limits, deadlines, hash chain and views, as in production.")
         {
-            journal, connection, callers, count, resources, live, data, latency, replay, views,
+            journal, connection, callers, count, resources, live, data, latency, replay, views, transactions,
         };
         command.SetAction((parsed, _) => RunAsync(new BenchSettings
         {
@@ -39,15 +46,16 @@ internal static class BenchCommand
             Latency = parsed.GetValue(latency),
             Replay = parsed.GetValue(replay),
             Views = !parsed.GetValue(views),
+            Transactions = parsed.GetValue(transactions),
         }));
         return command;
     }
 
     private static async Task<int> RunAsync(BenchSettings settings)
     {
-        if (settings.Journal == JournalKind.Postgres && string.IsNullOrWhiteSpace(settings.Connection))
+        if ((settings.Journal == JournalKind.Postgres || settings.Transactions == "sql") && string.IsNullOrWhiteSpace(settings.Connection))
         {
-            Print.Error("--journal postgres needs --connection \"Host=...;Username=...;Database=...\".");
+            Print.Error("--journal postgres and --transactions sql need --connection \"Host=...;Username=...;Database=...\".");
             return ExitCode.BadArguments;
         }
 
@@ -63,7 +71,8 @@ internal static class BenchCommand
         Print.Value("processor cores", Environment.ProcessorCount);
         try
         {
-            return settings.Live > 0
+            return settings.Transactions is not null ? await new TransactionsBench(settings).RunAsync()
+                : settings.Live > 0
                 ? await new LiveBench(settings).RunAsync()
                 : await new RoundsBench(settings).RunAsync();
         }

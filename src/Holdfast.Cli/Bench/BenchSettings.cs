@@ -26,6 +26,9 @@ internal sealed record BenchSettings
     /// <summary>Live holds to grow to; 0: measure rounds instead.</summary>
     public int Live { get; init; }
 
+    /// <summary>Transactions of this kind are measured instead: holds, http or sql; null: not.</summary>
+    public string? Transactions { get; init; }
+
     /// <summary>Whether latency is measured open-loop at half of the rate.</summary>
     public bool Latency { get; init; }
 

@@ -149,7 +149,7 @@ public class EventBytesTests : Scenario
             "0 None", "1 ResourcePut", "2 SupplyAdjusted", "3 Held", "4 Confirmed", "5 Cancelled", "6 CancelledEmpty", "7 Extended",
             "8 Returned", "9 Expired", "10 HoldsForgotten", "11 AdjustmentsForgotten",
             "32 TransactionBegun", "33 BranchRegistered", "34 CallAnswered", "35 TransactionDecided", "36 TransactionEnded",
-            "37 CallRetried", "38 CallForced", "39 TransactionsForgotten",
+            "37 CallRetried", "38 CallForced", "39 TransactionsForgotten", "40 TransactionCompleted",
         ]);
 
     [Theory]

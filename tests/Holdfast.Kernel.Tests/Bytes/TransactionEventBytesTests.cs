@@ -18,6 +18,14 @@ public class TransactionEventBytesTests : Transactions.TransactionScenario
     }
 
     [Fact]
+    public void Completed()
+    {
+        Space.Stock("sku", 10);
+        Submit("t", Hold("h", "sku", 2));
+        Convert.ToHexString(Space.LastEvents).ShouldEndWith("04" + "03743A68" + "0000" + "280174", Case.Sensitive, "confirmed, then completed");
+    }
+
+    [Fact]
     public void Answered_decided_ended_retried_forced_forgotten()
     {
         Submit("t", Tcc("a"));

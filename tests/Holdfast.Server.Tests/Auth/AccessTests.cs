@@ -113,6 +113,7 @@ public sealed class AccessTests
 
     private static Roles Expected(HttpMethod method, string path) =>
         method == HttpMethod.Get ? Roles.Read
-        : method == HttpMethod.Put || path.EndsWith("/adjustments", StringComparison.Ordinal) ? Roles.Operate
+        : method == HttpMethod.Put || path.EndsWith("/adjustments", StringComparison.Ordinal)
+            || path.EndsWith("/retry", StringComparison.Ordinal) || path.EndsWith("/force", StringComparison.Ordinal) ? Roles.Operate
         : Roles.Write;
 }

@@ -62,4 +62,7 @@ public enum EventType : byte
 
     /// <summary>Transactions that ended longest ago left memory.</summary>
     TransactionsForgotten = 39,
+
+    /// <summary>A transaction of built-in holds alone was tried, decided and ended in its one command.</summary>
+    TransactionCompleted = 40,
 }

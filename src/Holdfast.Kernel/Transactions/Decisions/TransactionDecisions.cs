@@ -26,7 +26,11 @@ internal sealed class TransactionDecisions(TransactionBook book, TransactionSink
 
         output.Begun(command, nowMs + (command.TimeoutMs > 0 ? command.TimeoutMs : options.DefaultTimeoutMs));
         Transaction begun = book.Find(command.TransactionId)!;
-        Advance(begun, nowMs);
+        if (!CompleteAtOnce(begun, nowMs))
+        {
+            Advance(begun, nowMs);
+        }
+
         return Done(begun, repeat: false);
     }
 
@@ -345,6 +349,49 @@ internal sealed class TransactionDecisions(TransactionBook book, TransactionSink
         }
 
         output.Decided(transaction, commit: true, forcedReason is null ? null : "forced", forcedReason);
+    }
+
+    /// <summary>The fast path of built-in holds alone: made and consumed here, told by one event in place of one a step.</summary>
+    /// <returns>False: it goes on step by step, with the holds that were made so far.</returns>
+    private bool CompleteAtOnce(Transaction transaction, long nowMs)
+    {
+        List<Branch> branches = transaction.Branches;
+        for (int i = 0; i < branches.Count; i++)
+        {
+            if (branches[i].HoldId is null || Array.Exists(branches[i].After, after => after >= i))
+            {
+                return false;
+            }
+        }
+
+        if (transaction.CallerDriven)
+        {
+            return false;
+        }
+
+        int made = 0;
+        while (made < branches.Count && holds.Try(transaction, branches[made], nowMs).Code == Code.Ok)
+        {
+            made++;
+        }
+
+        if (made < branches.Count)
+        {
+            for (int i = 0; i < made; i++)
+            {
+                output.Answered(transaction, i, CallOp.Try, CallOutcome.Done, "", 0);
+            }
+
+            return false;
+        }
+
+        foreach (Branch branch in branches)
+        {
+            holds.Confirm(branch, nowMs);
+        }
+
+        output.Completed(transaction);
+        return true;
     }
 
     /// <summary>Takes every step that needs no call: built-in holds, the decision when all are tried, the end.</summary>

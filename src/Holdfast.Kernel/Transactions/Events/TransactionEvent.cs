@@ -8,7 +8,7 @@ namespace Holdfast.Kernel;
 public abstract record TransactionEvent(string Transaction)
 {
     /// <summary>Whether events of this type are transactions'.</summary>
-    public static bool Is(EventType type) => type is >= EventType.TransactionBegun and <= EventType.TransactionsForgotten;
+    public static bool Is(EventType type) => type is >= EventType.TransactionBegun and <= EventType.TransactionCompleted;
 
     /// <summary>Reads the event behind its type.</summary>
     public static TransactionEvent Read(EventType type, ref EventReader reader)
@@ -27,6 +27,7 @@ public abstract record TransactionEvent(string Transaction)
                 id, Index(ref reader), (CallOp)reader.Byte(), (CallOutcome)reader.Byte(), TextOrNull(ref reader), reader.VarLong()),
             EventType.TransactionDecided => new TransactionDecidedEvent(id, reader.Flags(1) != 0, TextOrNull(ref reader), TextOrNull(ref reader)),
             EventType.TransactionEnded => new TransactionEndedEvent(id),
+            EventType.TransactionCompleted => new TransactionCompletedEvent(id),
             EventType.CallRetried => new CallRetriedEvent(id, Index(ref reader)),
             EventType.CallForced => new CallForcedEvent(id, Index(ref reader), Text(ref reader)),
             _ => throw new InvalidDataException($"Event type {(int)type} is not a transaction's."),
@@ -89,6 +90,9 @@ public sealed record TransactionDecidedEvent(string Transaction, bool Commit, st
 
 /// <summary>All its branches are confirmed, or cancelled.</summary>
 public sealed record TransactionEndedEvent(string Transaction) : TransactionEvent(Transaction);
+
+/// <summary>All its branches are built-in holds, which were made and consumed with it.</summary>
+public sealed record TransactionCompletedEvent(string Transaction) : TransactionEvent(Transaction);
 
 /// <summary>An operator has a call made again; branch -1 is the check-back.</summary>
 public sealed record CallRetriedEvent(string Transaction, int Branch) : TransactionEvent(Transaction);

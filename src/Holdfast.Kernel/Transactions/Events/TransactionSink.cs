@@ -60,9 +60,13 @@ internal sealed class TransactionSink(TransactionBook book)
         Apply(start);
     }
 
-    public void Ended(Transaction transaction)
+    public void Completed(Transaction transaction) => Named(EventType.TransactionCompleted, transaction);
+
+    public void Ended(Transaction transaction) => Named(EventType.TransactionEnded, transaction);
+
+    private void Named(EventType type, Transaction transaction)
     {
-        int start = Open(EventType.TransactionEnded, 16);
+        int start = Open(type, 16);
         _output.Text(Encoding.UTF8.GetBytes(transaction.Id));
         Apply(start);
     }

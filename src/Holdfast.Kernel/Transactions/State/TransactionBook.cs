@@ -60,6 +60,9 @@ internal sealed class TransactionBook(Ledger ledger)
             case TransactionEndedEvent e:
                 HasEnded(Require(e), timeMs);
                 break;
+            case TransactionCompletedEvent e:
+                Completed(Require(e), timeMs);
+                break;
             case CallRetriedEvent e:
                 Retried(e, timeMs);
                 break;
@@ -321,6 +324,19 @@ internal sealed class TransactionBook(Ledger ledger)
                 Start(transaction, i, timeMs);
             }
         }
+    }
+
+    private void Completed(Transaction transaction, long timeMs)
+    {
+        Fits(transaction.State == TransactionState.Trying && transaction.Branches.TrueForAll(static b => b.HoldId is not null));
+        transaction.State = TransactionState.Confirming;
+        transaction.Check.Stop();
+        foreach (Branch branch in transaction.Branches)
+        {
+            branch.State = BranchState.Confirmed;
+        }
+
+        HasEnded(transaction, timeMs);
     }
 
     private void HasEnded(Transaction transaction, long timeMs)

@@ -14,7 +14,7 @@ internal static class EventTexts
     private static readonly string[] OfTransactions =
     [
         "transaction_begun", "branch_registered", "call_answered", "transaction_decided", "transaction_ended", "call_retried",
-        "call_forced", "transactions_forgotten",
+        "call_forced", "transactions_forgotten", "transaction_completed",
     ];
 
     public static string Of(EventType type) =>
