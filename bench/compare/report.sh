@@ -24,7 +24,13 @@ Holdfast, in process, SQLite, sold out, 1,024 callers|process.sqlite.1024.refusa
 Holdfast, in process, PostgreSQL, 64 callers|process.postgres.64|fsync each batch
 Holdfast, in process, PostgreSQL, 1,024 callers|process.postgres.1024|fsync each batch
 Holdfast, in process, PostgreSQL, 10,000 callers|process.postgres.10000|fsync each batch
-Holdfast, in process, PostgreSQL, sold out, 1,024 callers|process.postgres.1024.refusals|nothing to write'
+Holdfast, in process, PostgreSQL, sold out, 1,024 callers|process.postgres.1024.refusals|nothing to write
+Transactions of two built-in holds, in process, 1,024 callers|transactions.holds|fsync each batch
+Transactions of two HTTP participants that do nothing, 256 callers|transactions.http|fsync each batch
+Their calls|transactions.http.calls|
+As many bare HTTP calls, 256 callers|transactions.http.bare|none
+Transactions with barrier and a statement in each of two branches, PostgreSQL, 64 callers|transactions.sql|fsync each commit and batch
+The same statements alone, 64 callers|transactions.sql.bare|fsync each commit'
 
 # title | key | over key | must reach | goal (empty: shown only)
 ratios='In process, SQLite, 1,024 callers / PostgreSQL hot row|process.sqlite.1024|postgres.hot|1000|1500
@@ -39,7 +45,9 @@ RESP / Redis everysec, pipeline 1|resp.p1|redis.everysec.p1||
 In process, SQLite, 1,024 callers / PostgreSQL in one statement|process.sqlite.1024|postgres.one||
 Sold out / holds, in process, PostgreSQL|process.postgres.1024.refusals|process.postgres.1024||
 Sold out / holds, HTTP, 64 connections|http.soldout.64|http.hold.64||
-Sold out / holds, HTTP, 256 connections|http.soldout.256|http.hold.256||'
+Sold out / holds, HTTP, 256 connections|http.soldout.256|http.hold.256||
+Calls of transactions / bare HTTP calls|transactions.http.calls|transactions.http.bare||
+Transactions with barrier / the same statements alone|transactions.sql|transactions.sql.bare|0.43|'
 
 # Shared by the awk programs below: the samples, their median and extremes.
 # shellcheck disable=SC2016  # awk, not bash

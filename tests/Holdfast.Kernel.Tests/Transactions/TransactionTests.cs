@@ -166,6 +166,29 @@ public class TransactionTests : TransactionScenario
     }
 
     [Fact]
+    public void Force_DecidesForACallerThatDoesNot_ButNeverCommitsWhatIsNotTried()
+    {
+        Submit("whole", Tcc("a"));
+        Space.Decide(new ForceTransaction(Space.Hasher, "whole", "r", null, commit: true, dryRun: false)).Code.ShouldBe(Code.Conflict);
+        Space.Decide(new ForceTransaction(Space.Hasher, "whole", "r", null, commit: false, dryRun: false)).Code.ShouldBe(Code.Ok);
+        View("whole").ReasonCode.ShouldBe("forced");
+        Begin("caller", Tcc("a"));
+        Space.Decide(new ForceTransaction(Space.Hasher, "caller", "r", null, commit: true, dryRun: false)).Code.ShouldBe(Code.Ok);
+        States("caller").ShouldBe("Confirming: a=Confirming");
+        Space.Decide(new ForceTransaction(Space.Hasher, "caller", "r", null, commit: false, dryRun: false)).Code.ShouldBe(Code.Confirmed);
+    }
+
+    [Fact]
+    public void HoldOfAMessage_OutlivesTheDeadline_SinceTheCheckBackDecides()
+    {
+        Space.Decide(new BeginTransaction(Space.Hasher, "m", [Hold("stock", "sku", 1), Deliver("ship")], callerDriven: true, timeoutMs: 5_000, checkBack: new CallSpec("http://shop/check")));
+        Space.Pass(600_000);
+        Say(One(), CallOutcome.Done);
+        Run();
+        States("m").ShouldBe("Confirmed: stock=Confirmed ship=Confirmed");
+    }
+
+    [Fact]
     public void AnswerOfAnEarlierAttempt_ChangesNothing()
     {
         Submit("t", Tcc("a"));

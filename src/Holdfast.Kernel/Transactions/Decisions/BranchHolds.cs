@@ -10,7 +10,9 @@ internal sealed class BranchHolds(Ledger ledger, EventSink output, TryDecision t
     /// <summary>Makes the branch's hold.</summary>
     public Answer Try(Transaction transaction, Branch branch, long nowMs)
     {
-        TryHold command = Fill(branch.HoldId!, branch.Spec.Hold!, transaction.DeadlineMs - nowMs);
+        // A message may be decided long after its deadline: its hold stays as long as any may.
+        long ttl = transaction.CheckBack is null ? transaction.DeadlineMs - nowMs : Quantity.MaxTtlMs;
+        TryHold command = Fill(branch.HoldId!, branch.Spec.Hold!, ttl);
         Answer answer = command.Problem is { } problem ? Answer.Refused(Code.Invalid, problem) : tries.Decide(command, nowMs);
         return answer is { Code: Code.Ok, Repeat: true }
             ? Answer.Refused(Code.Conflict, $"a hold with the id {branch.HoldId} was there before the transaction")

@@ -246,6 +246,12 @@ internal sealed class TransactionDecisions(TransactionBook book, TransactionSink
         }
 
         bool decides = command.Commit is not null && transaction.State == TransactionState.Trying;
+        if (decides && command.Commit == true && !transaction.CallerDriven)
+        {
+            // It commits by itself once all are tried; before that there is something that can't be confirmed.
+            return Answer.Refused(Code.Conflict, "not every branch is tried, so it can't be committed: abort it, or retry what waits");
+        }
+
         List<int> forced = [.. Enumerable.Range(0, transaction.Branches.Count).Where(i => MayForce(transaction.Branches[i], command.Branch))];
         if (command.DryRun)
         {
