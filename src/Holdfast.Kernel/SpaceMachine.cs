@@ -69,6 +69,16 @@ public sealed class SpaceMachine
         set => _book.Settled = value;
     }
 
+    /// <summary>Where ids of transactions are added when they get stuck; null: nowhere. Not part of the state.</summary>
+    public ICollection<string>? NewlyStuck
+    {
+        get => _book.NewlyStuck;
+        set => _book.NewlyStuck = value;
+    }
+
+    /// <summary>Open transactions that wait for an operator.</summary>
+    public int StuckTransactions => _book.Stuck;
+
     internal Ledger Ledger => _ledger;
 
     internal TransactionBook Book => _book;

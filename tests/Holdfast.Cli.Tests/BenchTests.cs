@@ -33,6 +33,18 @@ public sealed class BenchTests : IDisposable
     }
 
     [Fact]
+    public async Task Measures_transactions()
+    {
+        ProgramRun holds = await HoldfastProgram.RunAsync("bench", "--transactions", "holds", "--callers", "32", "--count", "2000", "--data", _folder.Path);
+        holds.ExitCode.ShouldBe(0, holds.Error);
+        holds.Number("transactions per second").ShouldBeGreaterThan(0);
+        ProgramRun http = await HoldfastProgram.RunAsync("bench", "--transactions", "http", "--callers", "32", "--count", "500", "--data", _folder.Path);
+        http.ExitCode.ShouldBe(0, http.Error);
+        http.Number("share of bare calls").ShouldBeGreaterThan(0);
+        (await HoldfastProgram.RunAsync("bench", "--transactions", "sql")).ExitCode.ShouldBe(2);
+    }
+
+    [Fact]
     public async Task Grows_to_the_live_holds_asked_for()
     {
         ProgramRun run = await HoldfastProgram.RunAsync("bench", "--callers", "64", "--live", "30000", "--data", _folder.Path, "--no-views");

@@ -24,6 +24,9 @@ internal sealed class Batch
     /// <summary>Ids of transactions that ended, or got stuck, in this batch.</summary>
     public List<string> Settled { get; } = [];
 
+    /// <summary>Ids of transactions that got stuck in this batch: an operator is to be told.</summary>
+    public List<string> NewlyStuck { get; } = [];
+
     /// <summary>0 when there is nothing to write: the batch only waits for those before it.</summary>
     public long Sequence { get; set; }
 
@@ -56,6 +59,7 @@ internal sealed class Batch
         Awaited.Clear();
         Calls.Clear();
         Settled.Clear();
+        NewlyStuck.Clear();
         Sequence = 0;
     }
 }

@@ -363,6 +363,11 @@ public sealed partial class Space : IAsyncDisposable
             CallDue?.Invoke(call);
         }
 
+        foreach (string transaction in batch.NewlyStuck)
+        {
+            TransactionStuck(_logger, Name, transaction);
+        }
+
         _ends.Tell(batch.Settled);
     }
 
@@ -394,6 +399,9 @@ public sealed partial class Space : IAsyncDisposable
 
     [LoggerMessage(13, LogLevel.Error, "Space {Space}: storage is full. Reads are answered, writes are not; free space and it goes on by itself.")]
     private static partial void StorageFull(ILogger logger, string space);
+
+    [LoggerMessage(15, LogLevel.Error, "Space {Space}: transaction {Transaction} is stuck and waits for an operator; reading it says what was called, what it answered and what can be done.")]
+    private static partial void TransactionStuck(ILogger logger, string space, string transaction);
 
     [LoggerMessage(14, LogLevel.Information, "Space {Space}: storage can be written again.")]
     private static partial void Writable(ILogger logger, string space);

@@ -96,6 +96,7 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
     {
         _batch.Begin(Now());
         _machine.Settled = _batch.Settled;
+        _machine.NewlyStuck = _batch.NewlyStuck;
         _moreDue = _machine.Tidy(_batch.TimeMs, _batch.Events);
     }
 

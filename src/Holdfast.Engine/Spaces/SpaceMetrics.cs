@@ -30,6 +30,12 @@ public sealed class SpaceMetrics
     /// <summary>Resources; roughly.</summary>
     public int Resources => _machine?.ResourceCount ?? 0;
 
+    /// <summary>Transactions that have not ended; roughly.</summary>
+    public int OpenTransactions => _machine?.OpenTransactions ?? 0;
+
+    /// <summary>Transactions that wait for an operator; roughly.</summary>
+    public int StuckTransactions => _machine?.StuckTransactions ?? 0;
+
     /// <summary>Answers given with a code.</summary>
     public long Answers(Code code) => code == Code.Overloaded ? Volatile.Read(ref _overloaded) : Volatile.Read(ref _answers[(int)code]);
 

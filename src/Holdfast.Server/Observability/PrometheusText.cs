@@ -46,6 +46,8 @@ internal sealed class PrometheusText(SpaceHost host, ViewHost views)
         Each(text, spaces, "holdfast_holds_live", "gauge", "Holds that reserve something.", s => s.Metrics.LiveHolds);
         Each(text, spaces, "holdfast_holds_known", "gauge", "Holds in memory, finished ones within the retention included.", s => s.Metrics.KnownHolds);
         Each(text, spaces, "holdfast_resources", "gauge", "Resources.", s => s.Metrics.Resources);
+        Each(text, spaces, "holdfast_transactions_open", "gauge", "Transactions that have not ended.", s => s.Metrics.OpenTransactions);
+        Each(text, spaces, "holdfast_transactions_stuck", "gauge", "Transactions that wait for an operator: alert on any.", s => s.Metrics.StuckTransactions);
         Each(text, spaces, "holdfast_views_lag_batches", "gauge", "Durable batches that the views don't show yet.", s => views.For(s)?.Progress.LagSequences ?? 0);
         Each(text, spaces, "holdfast_views_failures_total", "counter", "Attempts of the views that failed and were made again.", s => views.For(s)?.Progress.Failures ?? 0);
         Family(text, "holdfast_space_status", "gauge", "1 for the status that the space has, 0 for the others.");
@@ -57,8 +59,34 @@ internal sealed class PrometheusText(SpaceHost host, ViewHost views)
             }
         }
 
+        Calls(text);
         Process(text);
         return text.ToString();
+    }
+
+    private void Calls(StringBuilder text)
+    {
+        if (host.Effects?.Dispatcher is not { } dispatcher)
+        {
+            return;
+        }
+
+        Family(text, "holdfast_calls_total", "counter", "Calls to participants, by what came of them.");
+        foreach (CallOutcome outcome in Enum.GetValues<CallOutcome>())
+        {
+            text.Append("holdfast_calls_total{outcome=\"").Append(TransactionTexts.Of(outcome)).Append("\"} ")
+                .Append(dispatcher.Answered(outcome).ToString(CultureInfo.InvariantCulture)).Append('\n');
+        }
+
+        Single("holdfast_calls_active", "Calls to participants underway.", dispatcher.Active);
+        Single("holdfast_calls_waiting", "Calls that wait for their host's turn.", dispatcher.Waiting);
+        Single("holdfast_hosts_resting", "Hosts that are left alone for a while because they don't answer.", dispatcher.BrokenHosts.Count);
+
+        void Single(string name, string help, int value)
+        {
+            Family(text, name, "gauge", help);
+            text.Append(name).Append(' ').Append(value.ToString(CultureInfo.InvariantCulture)).Append('\n');
+        }
     }
 
     private static void Process(StringBuilder text)

@@ -179,11 +179,14 @@ public sealed class TransactionCallTests : IAsyncLifetime
         (await _server.GetAsync("/v1/transactions?state=stuck")).Json["items"]!.AsArray().Count.ShouldBe(1);
         (await _server.GetAsync("/v1/transactions?state=confirming")).Json["items"]!.AsArray().ShouldBeEmpty();
 
+        (await _server.GetAsync("/metrics")).Text.ShouldContain("holdfast_transactions_stuck{space=\"default\"} 1\n");
+        (await _server.GetAsync("/metrics")).Text.ShouldContain("holdfast_calls_total{outcome=\"refused\"} 1\n");
         JsonObject dry = (await _server.PostAsync("/v1/transactions/t/force", """{"reason":"paid by hand","dryRun":true}""")).Json;
         dry["wouldDo"]!.AsArray().Count.ShouldBe(1);
         State(dry).ShouldBe("stuck: points=stuck");
         (await _server.PostAsync("/v1/transactions/t/force", "{}")).Code.ShouldBe("invalid");
         State((await _server.PostAsync("/v1/transactions/t/force", """{"reason":"paid by hand"}""")).Json).ShouldBe("confirmed: points=confirmed");
+        (await _server.GetAsync("/metrics")).Text.ShouldContain("holdfast_transactions_stuck{space=\"default\"} 0\n");
     }
 
     [Fact]

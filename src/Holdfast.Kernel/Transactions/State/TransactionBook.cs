@@ -17,7 +17,13 @@ internal sealed class TransactionBook(Ledger ledger)
     /// <summary>Told the ids of those that end or get stuck; not part of the state.</summary>
     public ICollection<string>? Settled { get; set; }
 
+    /// <summary>Told the ids of those that get stuck; not part of the state.</summary>
+    public ICollection<string>? NewlyStuck { get; set; }
+
     public int Open { get; private set; }
+
+    /// <summary>Open ones that wait for an operator.</summary>
+    public int Stuck { get; private set; }
 
     public int Count => _byId.Count;
 
@@ -42,6 +48,21 @@ internal sealed class TransactionBook(Ledger ledger)
     public IEnumerable<Transaction> All() => _byNumber.Values;
 
     public void Evolve(TransactionEvent happened, long timeMs)
+    {
+        Transaction? transaction = Find(happened.Transaction);
+        bool wasStuck = transaction is { IsStuck: true };
+        Apply(happened, timeMs);
+        if (transaction is not null && transaction.IsStuck != wasStuck)
+        {
+            Stuck += wasStuck ? -1 : 1;
+            if (!wasStuck)
+            {
+                NewlyStuck?.Add(transaction.Id);
+            }
+        }
+    }
+
+    private void Apply(TransactionEvent happened, long timeMs)
     {
         switch (happened)
         {
@@ -89,6 +110,7 @@ internal sealed class TransactionBook(Ledger ledger)
         }
 
         Open++;
+        Stuck += transaction.IsStuck ? 1 : 0;
         Due.AddAll(transaction);
     }
 

@@ -1,0 +1,53 @@
+using System.Text.Json;
+using System.Xml.Linq;
+using Holdfast.TestKit;
+using Holdfast.Testing.Tests.Attacks;
+
+namespace Holdfast.Cli.Tests;
+
+public sealed class AttackTests : IDisposable
+{
+    private readonly TempFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task A_good_participant_passes_with_status_0()
+    {
+        await using PlantedParticipant participant = await PlantedParticipant.StartAsync(Fault.None);
+        ProgramRun run = await HoldfastProgram.RunAsync([.. Arguments(participant), "--repeat", "2"]);
+        run.ExitCode.ShouldBe(0, run.Output + run.Error);
+        run.Output.ShouldContain("Every rule that was attacked is kept.");
+    }
+
+    [Fact]
+    public async Task A_broken_rule_ends_with_status_1_and_says_what_a_shopper_suffers()
+    {
+        await using PlantedParticipant participant = await PlantedParticipant.StartAsync(Fault.TryCountsTwice);
+        string junit = Path.Join(_folder.Path, "attack.xml"), json = Path.Join(_folder.Path, "attack.json");
+        ProgramRun run = await HoldfastProgram.RunAsync([.. Arguments(participant), "--only", "duplicate-try", "--junit", junit, "--json", json]);
+        run.ExitCode.ShouldBe(1, run.Output + run.Error);
+        run.Output.ShouldContain("Charged twice for one purchase.");
+        XDocument.Load(junit).Descendants("failure").Count().ShouldBe(1);
+        using var report = JsonDocument.Parse(await File.ReadAllTextAsync(json));
+        report.RootElement.EnumerateArray().Single(f => f.GetProperty("rule").GetString() == "duplicate-try").GetProperty("verdict").GetString().ShouldBe("broken");
+    }
+
+    [Theory]
+    [InlineData("--try", "nonsense", "--cancel", "http://127.0.0.1:9/")]
+    [InlineData("--try", "http://127.0.0.1:9/", "--cancel", "http://127.0.0.1:9/")]
+    [InlineData("--try", "http://127.0.0.1:9/", "--cancel", "http://127.0.0.1:9/", "--secret", "short")]
+    [InlineData("--try", "http://127.0.0.1:9/")]
+    public async Task Wrong_usage_and_nobody_there_end_with_status_2(params string[] arguments)
+    {
+        ProgramRun run = await HoldfastProgram.RunAsync(["attack", .. arguments]);
+        run.ExitCode.ShouldBe(2, run.Output + run.Error);
+        run.Error.ShouldContain("error: ");
+    }
+
+    private static string[] Arguments(PlantedParticipant participant) =>
+    [
+        "attack", "--try", participant.Url + "/try", "--confirm", participant.Url + "/confirm", "--cancel", participant.Url + "/cancel",
+        "--body", """{"user":"ann","points":10}""", "--probe", participant.Url + "/balance", "--secret", PlantedParticipant.Secret,
+    ];
+}
