@@ -27,7 +27,10 @@ public interface IJournal : IAsyncDisposable
     /// <exception cref="JournalCorruptException">The last record is whole but its bytes don't match their hash.</exception>
     ValueTask<JournalTail> OpenAsync(CancellationToken cancellationToken);
 
-    /// <summary>Appends one sealed frame and returns when it is durable (survives power loss).</summary>
+    /// <summary>
+    /// Appends one sealed frame and returns when it is durable (survives power loss). What follows the await may run on the
+    /// journal's own thread, where later appends wait for it: it must not block.
+    /// </summary>
     /// <param name="sequence">The frame's sequence: one more than the last durable frame's.</param>
     /// <param name="frame">A frame made by <see cref="Frame.Seal"/>; not kept after the call returns.</param>
     /// <param name="cancellationToken">Cancelling leaves the outcome unknown.</param>

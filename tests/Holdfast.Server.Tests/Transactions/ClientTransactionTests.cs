@@ -1,4 +1,5 @@
 using Holdfast.Client;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Holdfast.Server.Tests.Transactions;
 
@@ -136,6 +137,13 @@ public sealed class ClientTransactionTests : IAsyncLifetime
         (await _client.Transactions.ForceAsync("t", "paid by hand")).EnsureSucceeded().State.ShouldBe(TransactionState.Confirmed);
         (await _client.Transactions.FindAsync("nobody")).ShouldBeNull();
         (await _client.Transactions.CommitAsync("nobody")).Refusal!.Code.ShouldBe(RefusalCode.NotFound);
+    }
+
+    [Fact]
+    public async Task A_host_gets_its_client_by_one_line()
+    {
+        await using ServiceProvider services = new ServiceCollection().AddHoldfastClient(o => o.HttpAddress = _server.Http.BaseAddress).BuildServiceProvider();
+        (await services.GetRequiredService<IHoldfastClient>().GetResourceAsync("sku"))!.Available.ShouldBe(10);
     }
 
     [Fact]
