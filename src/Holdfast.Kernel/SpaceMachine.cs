@@ -180,7 +180,7 @@ public sealed class SpaceMachine
     /// The next call to a participant that is due, or null. It must not be made before what was evolved so far is durable.
     /// Taking changes no state: after a restart it is due again.
     /// </summary>
-    public DueCall? TakeDueCall(long nowMs) => _book.Due.TakeCall(_book, nowMs);
+    public DueCall? TakeDueCall(long nowMs) => _book.Due.TakeCall(nowMs, _book.WatermarkMs);
 
     /// <summary>Applies the events of a batch that a journal holds.</summary>
     /// <exception cref="InvalidDataException">The events don't fit the state: the journal is not one of this machine's.</exception>

@@ -223,12 +223,15 @@ internal static class Snapshot
     private static void ReadTransactions(TransactionBook book, BlockReader blocks, ref EventReader reader)
     {
         blocks.NextWhenDone(ref reader);
-        ulong count = TransactionSnapshot.ReadHeader(book, ref reader);
+        (long nextNumber, ulong count) = TransactionSnapshot.ReadHeader(ref reader);
+        var transactions = new List<Transaction>();
         for (ulong i = 0; i < count; i++)
         {
             blocks.NextWhenDone(ref reader);
-            TransactionSnapshot.Read(book, ref reader);
+            transactions.Add(TransactionSnapshot.Read(ref reader));
         }
+
+        book.Restore(nextNumber, transactions);
     }
 
     private static void ReadHold(Ledger ledger, ref EventReader reader, LineState[] lines)

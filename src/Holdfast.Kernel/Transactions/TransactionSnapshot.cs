@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Text;
 
 namespace Holdfast.Kernel;
 
@@ -12,49 +11,42 @@ internal static class TransactionSnapshot
         output.VarUInt((ulong)book.LowestOpen);
         output.VarUInt((ulong)book.LowestKnown);
         output.VarUInt((ulong)book.Count);
-        foreach (long number in book.Ended)
+        foreach (Transaction transaction in book.Ended.Concat(book.OpenOnes))
         {
-            Write(output, book.Find(number)!);
+            Write(output, transaction);
             flush();
         }
-
-        for (long number = book.LowestOpen; number < book.NextNumber; number++)
-        {
-            if (book.Find(number) is { IsOpen: true } open)
-            {
-                Write(output, open);
-                flush();
-            }
-        }
     }
 
-    public static ulong ReadHeader(TransactionBook book, ref EventReader reader)
+    public static (long NextNumber, ulong Count) ReadHeader(ref EventReader reader)
     {
-        book.RestoreNumbers(reader.VarLong(), reader.VarLong(), reader.VarLong());
-        return reader.VarUInt();
+        long next = reader.VarLong();
+        reader.VarLong(); // lowest open and lowest known: they follow from what is read
+        reader.VarLong();
+        return (next, reader.VarUInt());
     }
 
-    public static void Read(TransactionBook book, ref EventReader reader)
+    public static Transaction Read(ref EventReader reader)
     {
         long number = reader.VarLong();
-        string id = Text(ref reader);
+        string id = reader.String();
         UInt128 fingerprint = BinaryPrimitives.ReadUInt128LittleEndian(reader.Text());
-        string trace = Text(ref reader);
+        string? trace = reader.StringOrNull();
         byte flags = reader.Flags(3);
         var transaction = new Transaction
         {
             Number = number,
             Id = id,
             Fingerprint = fingerprint,
-            Trace = trace.Length == 0 ? null : trace,
+            Trace = trace,
             CallerDriven = (flags & 1) != 0,
             CreatedAtMs = reader.VarLong(),
             DeadlineMs = reader.VarLong(),
             EndedAtMs = reader.VarLong(),
             State = (TransactionState)reader.Byte(),
         };
-        transaction.ReasonCode = TextOrNull(ref reader);
-        transaction.ReasonText = TextOrNull(ref reader);
+        transaction.ReasonCode = reader.StringOrNull();
+        transaction.ReasonText = reader.StringOrNull();
         transaction.CheckBack = (flags & 2) != 0 ? BranchCodec.ReadCall(ref reader) : null;
         ReadProgress(transaction.Check, ref reader);
         int branches = (int)reader.VarUInt();
@@ -63,24 +55,24 @@ internal static class TransactionSnapshot
             transaction.Branches.Add(ReadBranch(transaction, ref reader));
         }
 
-        book.Restore(transaction);
+        return transaction;
     }
 
     private static void Write(EventBuffer output, Transaction transaction)
     {
         output.VarUInt((ulong)transaction.Number);
-        Words(output, transaction.Id);
+        output.Text(transaction.Id);
         Span<byte> fingerprint = stackalloc byte[16];
         BinaryPrimitives.WriteUInt128LittleEndian(fingerprint, transaction.Fingerprint);
         output.Text(fingerprint);
-        Words(output, transaction.Trace);
+        output.Text(transaction.Trace);
         output.Byte((byte)((transaction.CallerDriven ? 1 : 0) | (transaction.CheckBack is null ? 0 : 2)));
         output.VarUInt((ulong)transaction.CreatedAtMs);
         output.VarUInt((ulong)transaction.DeadlineMs);
         output.VarUInt((ulong)transaction.EndedAtMs);
         output.Byte((byte)transaction.State);
-        Words(output, transaction.ReasonCode);
-        Words(output, transaction.ReasonText);
+        output.Text(transaction.ReasonCode);
+        output.Text(transaction.ReasonText);
         BranchCodec.WriteCall(output, transaction.CheckBack);
         WriteProgress(output, transaction.Check);
         output.VarUInt((ulong)transaction.Branches.Count);
@@ -123,7 +115,7 @@ internal static class TransactionSnapshot
         output.VarUInt((ulong)progress.Failures);
         output.VarUInt((ulong)progress.NextAtMs);
         output.Byte(progress.IsStuck ? (byte)1 : (byte)0);
-        Words(output, progress.LastAnswer);
+        output.Text(progress.LastAnswer);
     }
 
     private static void ReadProgress(CallProgress progress, ref EventReader reader)
@@ -132,12 +124,6 @@ internal static class TransactionSnapshot
         progress.Failures = (int)reader.VarUInt();
         progress.NextAtMs = reader.VarLong();
         progress.IsStuck = reader.Flags(1) != 0;
-        progress.LastAnswer = TextOrNull(ref reader);
+        progress.LastAnswer = reader.StringOrNull();
     }
-
-    private static void Words(EventBuffer output, string? text) => output.Text(Encoding.UTF8.GetBytes(text ?? ""));
-
-    private static string Text(ref EventReader reader) => Encoding.UTF8.GetString(reader.Text());
-
-    private static string? TextOrNull(ref EventReader reader) => Text(ref reader) is { Length: > 0 } text ? text : null;
 }

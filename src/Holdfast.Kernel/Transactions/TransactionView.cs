@@ -90,10 +90,6 @@ public sealed record BranchView(string Name, BranchState State, string? HoldId, 
 public sealed record CallView(CallOp Op, string? Url, int Attempts, string? LastAnswer, long NextAtMs, bool IsStuck);
 
 /// <summary>A page of transactions.</summary>
-/// <param name="Transactions">In the order they began.</param>
-/// <param name="HasMore">Whether the next page may have more.</param>
-public sealed record TransactionPage(IReadOnlyList<TransactionView> Transactions, bool HasMore)
-{
-    /// <summary>Id of the last transaction looked at: where the next page begins. Null when there are no more.</summary>
-    public string? Next { get; init; }
-}
+/// <param name="Transactions">In the order they began; perhaps fewer than asked for, or none, though there are more.</param>
+/// <param name="Next">Id of the last transaction looked at: where the next page begins. Null when there are no more.</param>
+public sealed record TransactionPage(IReadOnlyList<TransactionView> Transactions, string? Next);

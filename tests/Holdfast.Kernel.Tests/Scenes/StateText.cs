@@ -32,8 +32,8 @@ internal static class StateText
             text.Add("order " + string.Join(' ', machine.ListHolds().Where(h => h.FinishedAtMs is not null).Select(h => h.Id)));
         }
 
-        text.Add(Line($"transactions {machine.Book.NextNumber} {machine.Book.LowestOpen} {machine.Book.LowestKnown} stuck {machine.Book.Stuck} ended {string.Join(' ', machine.Book.Ended)}"));
-        text.AddRange(machine.Book.All().OrderBy(t => t.Number).SelectMany(Transaction));
+        text.Add(Line($"transactions {machine.Book.NextNumber} {machine.Book.LowestOpen} {machine.Book.LowestKnown} stuck {machine.Book.Stuck} ended {string.Join(' ', machine.Book.Ended.Select(t => t.Number))}"));
+        text.AddRange(machine.Book.Known.SelectMany(Transaction));
         return string.Join('\n', text);
     }
 

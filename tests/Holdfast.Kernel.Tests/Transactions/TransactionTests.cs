@@ -260,6 +260,29 @@ public class TransactionTests : TransactionScenario
     }
 
     [Fact]
+    public void Lists_PassOverWhatIsForgotten_HoweverMuchItIs()
+    {
+        Submit("old", Tcc("a"));
+        Run(c => c.Op == CallOp.Confirm ? CallOutcome.Refused : CallOutcome.Done);
+        for (int i = 0; i < 21_000; i++)
+        {
+            Submit("gone" + i, Hold("a", "none", 1));
+        }
+
+        Space.Pass(25 * 3_600_000);
+        Submit("young", Hold("a", "sku", 1));
+        Submit("stuck", Tcc("a"));
+        Run(c => c.Op == CallOp.Confirm ? CallOutcome.Refused : CallOutcome.Done);
+
+        List(null, null, 10).ShouldBe("old young stuck next=");
+        List(TransactionState.Confirmed, null, 10).ShouldBe("young next=");
+        var page = Space.Decide(new ListTransactions(Space.Hasher, null, stuck: true, null, 1)).Detail.ShouldBeOfType<TransactionPage>();
+        (page.Transactions.Single().Id, page.Next).ShouldBe(("old", "old"));
+        page = Space.Decide(new ListTransactions(Space.Hasher, null, stuck: true, page.Next, 1)).Detail.ShouldBeOfType<TransactionPage>();
+        (page.Transactions.Single().Id, page.Next).ShouldBe(("stuck", null));
+    }
+
+    [Fact]
     public void BodiesThatMeanNothing_AreInvalid_AndKeepNothing()
     {
         Submit("t").Code.ShouldBe(Code.Invalid);

@@ -82,6 +82,15 @@ public sealed class EventBuffer
         _length += text.Length;
     }
 
+    /// <summary>A text as UTF-8; null is written as an empty one.</summary>
+    internal void Text(string? text)
+    {
+        int length = System.Text.Encoding.UTF8.GetByteCount(text ?? "");
+        VarUInt((ulong)length);
+        Ensure(length);
+        _length += System.Text.Encoding.UTF8.GetBytes(text ?? "", _bytes.AsSpan(_length));
+    }
+
     internal void Raw(ReadOnlySpan<byte> bytes)
     {
         Ensure(bytes.Length);

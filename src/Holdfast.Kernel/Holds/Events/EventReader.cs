@@ -34,6 +34,11 @@ public ref struct EventReader(ReadOnlySpan<byte> payload)
         return text;
     }
 
+    internal string String() => System.Text.Encoding.UTF8.GetString(Text());
+
+    /// <summary>A text that may be missing, which is written as an empty one.</summary>
+    internal string? StringOrNull() => String() is { Length: > 0 } text ? text : null;
+
     internal ulong VarUInt() => Varint.Read(_payload, ref _at);
 
     internal long VarLong() => (long)VarUInt();

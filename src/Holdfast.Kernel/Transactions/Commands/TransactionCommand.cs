@@ -46,7 +46,6 @@ public sealed class BeginTransaction : TransactionCommand
         IssuedAtMs = issuedAtMs;
         CallerDriven = callerDriven;
         Trace = trace is { Length: <= 128 } ? trace : null;
-        WantsView = true;
         if (FindProblem(branches, checkBack) is { } problem)
         {
             Fail(problem);
@@ -123,7 +122,6 @@ public sealed class RegisterBranch : TransactionCommand
     public RegisterBranch(NameHasher hasher, string id, BranchSpec branch)
         : base(hasher, id)
     {
-        WantsView = true;
         BranchName = branch.Name;
         if (BranchRules.Problem(branch, id) is { } problem)
         {
@@ -155,7 +153,6 @@ public sealed class DecideTransaction : TransactionCommand
     public DecideTransaction(NameHasher hasher, string id, bool commit, string? reason = null)
         : base(hasher, id)
     {
-        WantsView = true;
         Commit = commit;
         Reason = reason;
         if (reason is not null && Name.ReasonProblem(Encoding.UTF8.GetBytes(reason), "the reason") is { } problem)
@@ -206,7 +203,6 @@ public sealed class RetryTransaction : TransactionCommand
     public RetryTransaction(NameHasher hasher, string id, string? branch)
         : base(hasher, id)
     {
-        WantsView = true;
         Branch = branch;
     }
 
@@ -226,7 +222,6 @@ public sealed class ForceTransaction : TransactionCommand
     public ForceTransaction(NameHasher hasher, string id, string reason, string? branch, bool? commit, bool dryRun)
         : base(hasher, id)
     {
-        WantsView = true;
         Reason = reason;
         Branch = branch;
         Commit = commit;
@@ -255,7 +250,9 @@ public sealed class GetTransaction : TransactionCommand
 {
     /// <summary>A read.</summary>
     public GetTransaction(NameHasher hasher, string id)
-        : base(hasher, id) => WantsView = true;
+        : base(hasher, id)
+    {
+    }
 }
 
 /// <summary>A page of transactions in the order they began.</summary>

@@ -37,12 +37,11 @@ internal sealed class TransactionDecisions(TransactionBook book, TransactionSink
     /// <summary>A branch of a caller-driven transaction. A built-in hold that is refused leaves the transaction as it was.</summary>
     public Answer Register(RegisterBranch command, long nowMs)
     {
-        if (book.Find(command.TransactionId) is not { } transaction)
+        if (Touch(command, nowMs) is not { } transaction)
         {
             return Unknown();
         }
 
-        Settle(transaction, nowMs);
         int known = transaction.Find(command.BranchName);
         if (transaction.State != TransactionState.Trying)
         {
@@ -93,12 +92,11 @@ internal sealed class TransactionDecisions(TransactionBook book, TransactionSink
 
     public Answer Decide(DecideTransaction command, long nowMs)
     {
-        if (book.Find(command.TransactionId) is not { } transaction)
+        if (Touch(command, nowMs) is not { } transaction)
         {
             return Unknown();
         }
 
-        Settle(transaction, nowMs);
         if (transaction.State == TransactionState.Trying)
         {
             if (command.Commit && !transaction.CallerDriven)
@@ -126,7 +124,7 @@ internal sealed class TransactionDecisions(TransactionBook book, TransactionSink
     public Answer AnswerCall(AnswerCall command, long nowMs)
     {
         DueCall call = command.Call;
-        if (book.Find(call.Number) is not { IsOpen: true } transaction || transaction.Id != call.Transaction || call.BranchIndex >= transaction.Branches.Count)
+        if (book.Find(call.Transaction) is not { IsOpen: true } transaction || transaction.Number != call.Number || call.BranchIndex >= transaction.Branches.Count)
         {
             return new Answer { Repeat = true };
         }
@@ -154,17 +152,16 @@ internal sealed class TransactionDecisions(TransactionBook book, TransactionSink
         }
 
         Advance(transaction, nowMs);
-        return new Answer { State = HoldState.None };
+        return default;
     }
 
     public Answer Get(GetTransaction command, long nowMs)
     {
-        if (book.Find(command.TransactionId) is not { } transaction)
+        if (Touch(command, nowMs) is not { } transaction)
         {
             return Unknown();
         }
 
-        Settle(transaction, nowMs);
         return Done(transaction, repeat: false);
     }
 
@@ -175,35 +172,51 @@ internal sealed class TransactionDecisions(TransactionBook book, TransactionSink
     {
         const int lookedAtMax = 20_000;
         bool openOnly = command.Stuck || command.State is TransactionState.Trying or TransactionState.Confirming or TransactionState.Cancelling;
-        long number = openOnly ? book.LowestOpen : book.LowestKnown;
+        LinkedList<Transaction> all = openOnly ? book.OpenOnes : book.Known;
+        LinkedListNode<Transaction>? at = all.First;
         if (command.After is not null && book.Find(command.After) is { } last)
         {
-            number = Math.Max(number, last.Number + 1);
+            at = Behind(last, all, openOnly ? last.InOpen : last.InKnown);
         }
 
         var page = new List<TransactionView>();
-        Transaction? at = null;
-        for (int looked = 0; number < book.NextNumber && page.Count < command.Limit && looked < lookedAtMax; number++, looked++)
+        Transaction? lookedAt = null;
+        for (int looked = 0; at is not null && page.Count < command.Limit && looked < lookedAtMax; at = at.Next, looked++)
         {
-            at = book.Find(number) ?? at;
-            if (book.Find(number) is { } transaction && Wanted(transaction, command))
+            lookedAt = at.Value;
+            if (Wanted(lookedAt, command))
             {
-                page.Add(TransactionViews.Of(transaction));
+                page.Add(TransactionViews.Of(lookedAt));
             }
         }
 
-        bool more = number < book.NextNumber;
-        return new Answer { Detail = new TransactionPage(page, more) { Next = more ? at?.Id : null } };
+        return new Answer { Detail = new TransactionPage(page, at is null ? null : lookedAt!.Id) };
+    }
+
+    /// <summary>Where the next page begins. The last one may have ended since, and then has no place among the open ones any more.</summary>
+    private static LinkedListNode<Transaction>? Behind(Transaction last, LinkedList<Transaction> all, LinkedListNode<Transaction>? place)
+    {
+        if (place is not null)
+        {
+            return place.Next;
+        }
+
+        LinkedListNode<Transaction>? at = all.First;
+        while (at is not null && at.Value.Number < last.Number)
+        {
+            at = at.Next;
+        }
+
+        return at;
     }
 
     public Answer Retry(RetryTransaction command, long nowMs)
     {
-        if (book.Find(command.TransactionId) is not { } transaction)
+        if (Touch(command, nowMs) is not { } transaction)
         {
             return Unknown();
         }
 
-        Settle(transaction, nowMs);
         if (command.Branch is not null && transaction.Find(command.Branch) < 0)
         {
             return Answer.Refused(Code.NotFound, $"no branch '{command.Branch}' in this transaction");
@@ -229,12 +242,11 @@ internal sealed class TransactionDecisions(TransactionBook book, TransactionSink
 
     public Answer Force(ForceTransaction command, long nowMs)
     {
-        if (book.Find(command.TransactionId) is not { } transaction)
+        if (Touch(command, nowMs) is not { } transaction)
         {
             return Unknown();
         }
 
-        Settle(transaction, nowMs);
         if (command.Branch is not null && transaction.Find(command.Branch) < 0)
         {
             return Answer.Refused(Code.NotFound, $"no branch '{command.Branch}' in this transaction");
@@ -284,16 +296,16 @@ internal sealed class TransactionDecisions(TransactionBook book, TransactionSink
     public bool Tidy(long nowMs)
     {
         int left = options.MaxSettledPerBatch;
-        while (left > 0 && book.Due.TakeDeadline(book, nowMs) is { } late)
+        while (left > 0 && book.Due.TakeDeadline(nowMs) is { } late)
         {
             left--;
             Settle(late, nowMs);
         }
 
         int forgotten = 0;
-        foreach (long number in book.Ended)
+        foreach (Transaction ended in book.Ended)
         {
-            if (forgotten == options.MaxSettledPerBatch || book.Find(number)!.EndedAtMs + options.RetentionMs >= nowMs)
+            if (forgotten == options.MaxSettledPerBatch || ended.EndedAtMs + options.RetentionMs >= nowMs)
             {
                 break;
             }
@@ -307,6 +319,18 @@ internal sealed class TransactionDecisions(TransactionBook book, TransactionSink
         }
 
         return left == 0 || forgotten == options.MaxSettledPerBatch;
+    }
+
+    /// <summary>The transaction that a command is about, its deadline settled; null: there is none.</summary>
+    private Transaction? Touch(TransactionCommand command, long nowMs)
+    {
+        Transaction? transaction = book.Find(command.TransactionId);
+        if (transaction is not null)
+        {
+            Settle(transaction, nowMs);
+        }
+
+        return transaction;
     }
 
     /// <summary>

@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace Holdfast.Kernel;
 
 /// <summary>
@@ -13,7 +11,7 @@ internal static class BranchCodec
 
     public static void Write(EventBuffer output, BranchSpec branch, bool afterPrevious)
     {
-        output.Text(Encoding.UTF8.GetBytes(branch.Name));
+        output.Text(branch.Name);
         output.Byte((byte)((branch.Try is null ? 0 : HasTry)
             | (branch.Confirm is null ? 0 : HasConfirm)
             | (branch.Cancel is null ? 0 : HasCancel)
@@ -25,7 +23,7 @@ internal static class BranchCodec
             output.VarUInt((ulong)branch.After.Count);
             foreach (string name in branch.After)
             {
-                output.Text(Encoding.UTF8.GetBytes(name));
+                output.Text(name);
             }
         }
 
@@ -34,12 +32,12 @@ internal static class BranchCodec
         WriteCall(output, branch.Cancel);
         if (branch.Hold is { } hold)
         {
-            output.Text(Encoding.UTF8.GetBytes(hold.Owner ?? ""));
+            output.Text(hold.Owner);
             output.VarUInt((ulong)hold.TtlMs);
             output.VarUInt((ulong)hold.Lines.Count);
             foreach ((string resource, long quantity) in hold.Lines)
             {
-                output.Text(Encoding.UTF8.GetBytes(resource));
+                output.Text(resource);
                 output.VarInt(quantity);
             }
         }
@@ -47,7 +45,7 @@ internal static class BranchCodec
 
     public static EncodedBranch Read(ref EventReader reader)
     {
-        string name = Encoding.UTF8.GetString(reader.Text());
+        string name = reader.String();
         byte flags = reader.Flags(KnownFlags);
         string[]? after = null;
         if ((flags & HasAfter) != 0)
@@ -55,7 +53,7 @@ internal static class BranchCodec
             after = new string[checked((int)reader.VarUInt())];
             for (int i = 0; i < after.Length; i++)
             {
-                after[i] = Encoding.UTF8.GetString(reader.Text());
+                after[i] = reader.String();
             }
         }
 
@@ -65,12 +63,12 @@ internal static class BranchCodec
         HoldSpec? hold = null;
         if ((flags & HasHold) != 0)
         {
-            string owner = Encoding.UTF8.GetString(reader.Text());
+            string owner = reader.String();
             long ttl = reader.VarLong();
             var lines = new KeyValuePair<string, long>[checked((int)reader.VarUInt())];
             for (int i = 0; i < lines.Length; i++)
             {
-                lines[i] = new(Encoding.UTF8.GetString(reader.Text()), reader.VarInt());
+                lines[i] = new(reader.String(), reader.VarInt());
             }
 
             hold = new HoldSpec(owner.Length == 0 ? null : owner, ttl, lines);
@@ -86,26 +84,26 @@ internal static class BranchCodec
             return;
         }
 
-        output.Text(Encoding.UTF8.GetBytes(call.Url));
+        output.Text(call.Url);
         output.Text(call.Body.Span);
         output.VarUInt((ulong)call.TimeoutMs);
         output.VarUInt((ulong)call.Headers.Count);
         foreach ((string name, string value) in call.Headers)
         {
-            output.Text(Encoding.UTF8.GetBytes(name));
-            output.Text(Encoding.UTF8.GetBytes(value));
+            output.Text(name);
+            output.Text(value);
         }
     }
 
     public static CallSpec ReadCall(ref EventReader reader)
     {
-        string url = Encoding.UTF8.GetString(reader.Text());
+        string url = reader.String();
         byte[] body = reader.Text().ToArray();
         int timeout = checked((int)reader.VarUInt());
         var headers = new KeyValuePair<string, string>[checked((int)reader.VarUInt())];
         for (int i = 0; i < headers.Length; i++)
         {
-            headers[i] = new(Encoding.UTF8.GetString(reader.Text()), Encoding.UTF8.GetString(reader.Text()));
+            headers[i] = new(reader.String(), reader.String());
         }
 
         return new CallSpec(url, body, headers, timeout);

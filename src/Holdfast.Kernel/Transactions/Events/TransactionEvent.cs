@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Text;
 
 namespace Holdfast.Kernel;
 
@@ -18,18 +17,18 @@ public abstract record TransactionEvent(string Transaction)
             return new TransactionsForgottenEvent(checked((int)reader.VarUInt()));
         }
 
-        string id = Text(ref reader);
+        string id = reader.String();
         return type switch
         {
             EventType.TransactionBegun => Begun(id, ref reader),
             EventType.BranchRegistered => new BranchRegisteredEvent(id, BranchCodec.Read(ref reader)),
             EventType.CallAnswered => new CallAnsweredEvent(
-                id, Index(ref reader), (CallOp)reader.Byte(), (CallOutcome)reader.Byte(), TextOrNull(ref reader), reader.VarLong()),
-            EventType.TransactionDecided => new TransactionDecidedEvent(id, reader.Flags(1) != 0, TextOrNull(ref reader), TextOrNull(ref reader)),
+                id, Index(ref reader), (CallOp)reader.Byte(), (CallOutcome)reader.Byte(), reader.StringOrNull(), reader.VarLong()),
+            EventType.TransactionDecided => new TransactionDecidedEvent(id, reader.Flags(1) != 0, reader.StringOrNull(), reader.StringOrNull()),
             EventType.TransactionEnded => new TransactionEndedEvent(id),
             EventType.TransactionCompleted => new TransactionCompletedEvent(id),
             EventType.CallRetried => new CallRetriedEvent(id, Index(ref reader)),
-            EventType.CallForced => new CallForcedEvent(id, Index(ref reader), Text(ref reader)),
+            EventType.CallForced => new CallForcedEvent(id, Index(ref reader), reader.String()),
             _ => throw new InvalidDataException($"Event type {(int)type} is not a transaction's."),
         };
     }
@@ -37,7 +36,7 @@ public abstract record TransactionEvent(string Transaction)
     private static TransactionBegunEvent Begun(string id, ref EventReader reader)
     {
         UInt128 fingerprint = BinaryPrimitives.ReadUInt128LittleEndian(reader.Text());
-        string? trace = TextOrNull(ref reader);
+        string? trace = reader.StringOrNull();
         long deadline = reader.VarLong();
         byte flags = reader.Flags(3);
         long timeout = reader.VarLong();
@@ -52,10 +51,6 @@ public abstract record TransactionEvent(string Transaction)
     }
 
     private static int Index(ref EventReader reader) => checked((int)reader.VarUInt()) - 1;
-
-    private static string Text(ref EventReader reader) => Encoding.UTF8.GetString(reader.Text());
-
-    private static string? TextOrNull(ref EventReader reader) => Text(ref reader) is { Length: > 0 } text ? text : null;
 }
 
 /// <summary>A branch as it was given. <paramref name="AfterPrevious"/>: it comes after the one before it, since nothing else was said.</summary>

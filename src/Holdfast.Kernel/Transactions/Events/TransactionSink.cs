@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Text;
 
 namespace Holdfast.Kernel;
 
@@ -18,7 +17,7 @@ internal sealed class TransactionSink(TransactionBook book)
         Span<byte> fingerprint = stackalloc byte[16];
         BinaryPrimitives.WriteUInt128LittleEndian(fingerprint, command.Fingerprint);
         _output.Text(fingerprint);
-        Words(command.Trace);
+        _output.Text(command.Trace);
         _output.VarUInt((ulong)deadlineMs);
         _output.Raw(command.Encoded);
         Apply(start);
@@ -27,7 +26,7 @@ internal sealed class TransactionSink(TransactionBook book)
     public void Registered(Transaction transaction, RegisterBranch command)
     {
         int start = Open(EventType.BranchRegistered, command.Encoded.Length + 16);
-        _output.Text(Encoding.UTF8.GetBytes(transaction.Id));
+        _output.Text(transaction.Id);
         _output.Raw(command.Encoded);
         Apply(start);
     }
@@ -41,11 +40,11 @@ internal sealed class TransactionSink(TransactionBook book)
     public void Answered(Transaction transaction, int branch, CallOp op, CallOutcome outcome, string text, long dueMs)
     {
         int start = Open(EventType.CallAnswered, 32);
-        _output.Text(Encoding.UTF8.GetBytes(transaction.Id));
+        _output.Text(transaction.Id);
         _output.VarUInt((ulong)(branch + 1));
         _output.Byte((byte)op);
         _output.Byte((byte)outcome);
-        Words(text);
+        _output.Text(text);
         _output.VarUInt((ulong)dueMs);
         Apply(start);
     }
@@ -53,10 +52,10 @@ internal sealed class TransactionSink(TransactionBook book)
     public void Decided(Transaction transaction, bool commit, string? code = null, string? text = null)
     {
         int start = Open(EventType.TransactionDecided, 32);
-        _output.Text(Encoding.UTF8.GetBytes(transaction.Id));
+        _output.Text(transaction.Id);
         _output.Byte(commit ? (byte)1 : (byte)0);
-        Words(code);
-        Words(text);
+        _output.Text(code);
+        _output.Text(text);
         Apply(start);
     }
 
@@ -67,14 +66,14 @@ internal sealed class TransactionSink(TransactionBook book)
     private void Named(EventType type, Transaction transaction)
     {
         int start = Open(type, 16);
-        _output.Text(Encoding.UTF8.GetBytes(transaction.Id));
+        _output.Text(transaction.Id);
         Apply(start);
     }
 
     public void Retried(Transaction transaction, int branch)
     {
         int start = Open(EventType.CallRetried, 16);
-        _output.Text(Encoding.UTF8.GetBytes(transaction.Id));
+        _output.Text(transaction.Id);
         _output.VarUInt((ulong)(branch + 1));
         Apply(start);
     }
@@ -82,9 +81,9 @@ internal sealed class TransactionSink(TransactionBook book)
     public void Forced(Transaction transaction, int branch, string reason)
     {
         int start = Open(EventType.CallForced, 32);
-        _output.Text(Encoding.UTF8.GetBytes(transaction.Id));
+        _output.Text(transaction.Id);
         _output.VarUInt((ulong)(branch + 1));
-        Words(reason);
+        _output.Text(reason);
         Apply(start);
     }
 
@@ -96,8 +95,6 @@ internal sealed class TransactionSink(TransactionBook book)
     }
 
     private int Open(EventType type, int room) => _output.Begin(type, room);
-
-    private void Words(string? text) => _output.Text(Encoding.UTF8.GetBytes(text ?? ""));
 
     private void Apply(int start)
     {

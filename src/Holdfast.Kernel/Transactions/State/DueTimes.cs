@@ -10,8 +10,8 @@ internal sealed class DueTimes
     private const int KeptBeyondOpen = 4096;
 
     // What is due at the same time comes in the order in which it was added.
-    private readonly PriorityQueue<(long Number, int Branch), (long DueMs, long Order)> _calls = new();
-    private readonly PriorityQueue<long, (long DueMs, long Order)> _deadlines = new();
+    private readonly PriorityQueue<(Transaction Transaction, int Branch), (long DueMs, long Order)> _calls = new();
+    private readonly PriorityQueue<Transaction, (long DueMs, long Order)> _deadlines = new();
     private long _added;
 
     /// <summary>When the next call is due, unix milliseconds; <see cref="long.MaxValue"/>: none is.</summary>
@@ -20,11 +20,11 @@ internal sealed class DueTimes
     /// <summary>When the next phase one is over, unix milliseconds; <see cref="long.MaxValue"/>: none is.</summary>
     public long NextDeadlineMs => _deadlines.TryPeek(out _, out (long DueMs, long) next) ? next.DueMs : long.MaxValue;
 
-    public void AddCall(Transaction transaction, int branch, long atMs) => _calls.Enqueue((transaction.Number, branch), (atMs, _added++));
+    public void AddCall(Transaction transaction, int branch, long atMs) => _calls.Enqueue((transaction, branch), (atMs, _added++));
 
     public void AddCheck(Transaction transaction) => AddCall(transaction, CheckIndex, transaction.Check.NextAtMs);
 
-    public void AddDeadline(Transaction transaction) => _deadlines.Enqueue(transaction.Number, (transaction.DeadlineMs, _added++));
+    public void AddDeadline(Transaction transaction) => _deadlines.Enqueue(transaction, (transaction.DeadlineMs, _added++));
 
     /// <summary>Everything that an open transaction waits for.</summary>
     public void AddAll(Transaction transaction)
@@ -49,12 +49,12 @@ internal sealed class DueTimes
     }
 
     /// <summary>The next transaction whose phase one is over, or null.</summary>
-    public Transaction? TakeDeadline(TransactionBook book, long nowMs)
+    public Transaction? TakeDeadline(long nowMs)
     {
-        while (_deadlines.TryPeek(out long number, out (long DueMs, long) next) && next.DueMs <= nowMs)
+        while (_deadlines.TryPeek(out Transaction? transaction, out (long DueMs, long) next) && next.DueMs <= nowMs)
         {
             _deadlines.Dequeue();
-            if (book.Find(number) is { State: TransactionState.Trying } transaction)
+            if (transaction.State == TransactionState.Trying)
             {
                 return transaction;
             }
@@ -64,12 +64,12 @@ internal sealed class DueTimes
     }
 
     /// <summary>The next call that is due and with nobody, or null; it is then in flight.</summary>
-    public DueCall? TakeCall(TransactionBook book, long nowMs)
+    public DueCall? TakeCall(long nowMs, long watermarkMs)
     {
-        while (_calls.TryPeek(out (long Number, int Branch) entry, out (long DueMs, long) next) && next.DueMs <= nowMs)
+        while (_calls.TryPeek(out (Transaction Transaction, int Branch) entry, out (long DueMs, long) next) && next.DueMs <= nowMs)
         {
             _calls.Dequeue();
-            if (book.Find(entry.Number) is { IsOpen: true } transaction && Call(book, transaction, entry.Branch, next.DueMs) is { } call)
+            if (entry.Transaction.IsOpen && Call(entry.Transaction, entry.Branch, next.DueMs, watermarkMs) is { } call)
             {
                 return call;
             }
@@ -79,25 +79,22 @@ internal sealed class DueTimes
     }
 
     /// <summary>Drops what no longer fits, when that is most of it: a machine that only follows never takes anything.</summary>
-    public void Compact(int open, TransactionBook book)
+    public void Compact(LinkedList<Transaction> open)
     {
-        if (_deadlines.Count <= KeptBeyondOpen + (2 * open) && _calls.Count <= KeptBeyondOpen + (4L * BranchRules.MaxBranches * open))
+        if (_deadlines.Count <= KeptBeyondOpen + (2 * open.Count) && _calls.Count <= KeptBeyondOpen + (4L * BranchRules.MaxBranches * open.Count))
         {
             return;
         }
 
         _calls.Clear();
         _deadlines.Clear();
-        for (long number = book.LowestOpen; number < book.NextNumber; number++)
+        foreach (Transaction transaction in open)
         {
-            if (book.Find(number) is { IsOpen: true } transaction)
-            {
-                AddAll(transaction);
-            }
+            AddAll(transaction);
         }
     }
 
-    private static DueCall? Call(TransactionBook book, Transaction transaction, int index, long due)
+    private static DueCall? Call(Transaction transaction, int index, long due, long watermarkMs)
     {
         Branch? branch = index == CheckIndex ? null : transaction.Branches[index];
         CallProgress progress = branch?.Progress ?? transaction.Check;
@@ -118,7 +115,7 @@ internal sealed class DueTimes
             progress.Failures,
             call,
             transaction.CreatedAtMs,
-            book.WatermarkMs,
+            watermarkMs,
             branch?.State == BranchState.Trying ? transaction.DeadlineMs : 0,
             transaction.Trace);
     }

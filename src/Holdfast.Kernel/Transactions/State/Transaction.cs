@@ -32,6 +32,11 @@ internal sealed class Transaction
 
     public long EndedAtMs { get; set; }
 
+    /// <summary>Its place among the known ones, and among the open ones while it is one.</summary>
+    public LinkedListNode<Transaction>? InKnown { get; set; }
+
+    public LinkedListNode<Transaction>? InOpen { get; set; }
+
     public bool IsOpen => EndedAtMs == 0;
 
     public bool IsStuck => Check.IsStuck || Branches.Exists(static b => b.Progress.IsStuck);

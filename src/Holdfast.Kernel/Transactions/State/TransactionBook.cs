@@ -8,8 +8,9 @@ namespace Holdfast.Kernel;
 internal sealed class TransactionBook(Ledger ledger)
 {
     private readonly Dictionary<string, Transaction> _byId = new(StringComparer.Ordinal);
-    private readonly Dictionary<long, Transaction> _byNumber = [];
-    private readonly Queue<long> _ended = new();
+    private readonly LinkedList<Transaction> _known = [];
+    private readonly LinkedList<Transaction> _open = [];
+    private readonly Queue<Transaction> _ended = new();
 
     /// <summary>When calls are due. Kept beside the state, not part of it.</summary>
     public DueTimes Due { get; } = new();
@@ -20,7 +21,7 @@ internal sealed class TransactionBook(Ledger ledger)
     /// <summary>Told the ids of those that get stuck; not part of the state.</summary>
     public ICollection<string>? NewlyStuck { get; set; }
 
-    public int Open { get; private set; }
+    public int Open => _open.Count;
 
     /// <summary>Open ones that wait for an operator.</summary>
     public int Stuck { get; private set; }
@@ -29,23 +30,25 @@ internal sealed class TransactionBook(Ledger ledger)
 
     public long NextNumber { get; private set; } = 1;
 
+    /// <summary>Those that haven't ended, in the order in which they began.</summary>
+    public LinkedList<Transaction> OpenOnes => _open;
+
+    /// <summary>All known ones in that order. Numbers between them may be missing: they are forgotten in the order in which they ended.</summary>
+    public LinkedList<Transaction> Known => _known;
+
+    /// <summary>Ended ones, in the order in which they ended.</summary>
+    public IReadOnlyCollection<Transaction> Ended => _ended;
+
     /// <summary>The smallest number that hasn't ended.</summary>
-    public long LowestOpen { get; private set; } = 1;
+    public long LowestOpen => _open.First?.Value.Number ?? NextNumber;
 
     /// <summary>The smallest number that is still known.</summary>
-    public long LowestKnown { get; private set; } = 1;
-
-    /// <summary>Numbers of ended ones, in the order they ended.</summary>
-    public IReadOnlyCollection<long> Ended => _ended;
-
-    public Transaction? Find(string id) => _byId.GetValueOrDefault(id);
-
-    public Transaction? Find(long number) => _byNumber.GetValueOrDefault(number);
+    public long LowestKnown => _known.First?.Value.Number ?? NextNumber;
 
     /// <summary>When the oldest open transaction began; all before it have ended.</summary>
-    public long WatermarkMs => Find(LowestOpen) is { } oldest ? oldest.CreatedAtMs : ledger.LastTimeMs;
+    public long WatermarkMs => _open.First?.Value.CreatedAtMs ?? ledger.LastTimeMs;
 
-    public IEnumerable<Transaction> All() => _byNumber.Values;
+    public Transaction? Find(string id) => _byId.GetValueOrDefault(id);
 
     public void Evolve(TransactionEvent happened, long timeMs)
     {
@@ -57,6 +60,7 @@ internal sealed class TransactionBook(Ledger ledger)
             Stuck += wasStuck ? -1 : 1;
             if (!wasStuck)
             {
+                Settled?.Add(transaction.Id);
                 NewlyStuck?.Add(transaction.Id);
             }
         }
@@ -98,23 +102,35 @@ internal sealed class TransactionBook(Ledger ledger)
         }
     }
 
-    /// <summary>Puts a transaction back as a snapshot has it.</summary>
-    public void Restore(Transaction transaction)
+    /// <summary>Puts ended transactions back in the order in which they ended, then open ones in the order in which they began.</summary>
+    public void Restore(long nextNumber, IReadOnlyList<Transaction> transactions)
     {
-        _byId.Add(transaction.Id, transaction);
-        _byNumber.Add(transaction.Number, transaction);
-        if (!transaction.IsOpen)
+        NextNumber = nextNumber;
+        foreach (Transaction transaction in transactions)
         {
-            _ended.Enqueue(transaction.Number);
-            return;
+            if (transaction.IsOpen)
+            {
+                Stuck += transaction.IsStuck ? 1 : 0;
+                Due.AddAll(transaction);
+            }
+            else
+            {
+                _ended.Enqueue(transaction);
+            }
         }
 
-        Open++;
-        Stuck += transaction.IsStuck ? 1 : 0;
-        Due.AddAll(transaction);
+        foreach (Transaction transaction in transactions.OrderBy(t => t.Number))
+        {
+            Keep(transaction);
+        }
     }
 
-    public void RestoreNumbers(long next, long lowestOpen, long lowestKnown) => (NextNumber, LowestOpen, LowestKnown) = (next, lowestOpen, lowestKnown);
+    private void Keep(Transaction transaction)
+    {
+        Fits(_byId.TryAdd(transaction.Id, transaction));
+        transaction.InKnown = _known.AddLast(transaction);
+        transaction.InOpen = transaction.IsOpen ? _open.AddLast(transaction) : null;
+    }
 
     private void Begun(TransactionBegunEvent begun, long timeMs)
     {
@@ -136,9 +152,7 @@ internal sealed class TransactionBook(Ledger ledger)
 
         // A branch may come before those it waits for.
         Resolve(transaction);
-        Fits(_byId.TryAdd(transaction.Id, transaction));
-        _byNumber.Add(transaction.Number, transaction);
-        Open++;
+        Keep(transaction);
         Mix(transaction, (ulong)begun.DeadlineMs);
         if (transaction.CheckBack is null)
         {
@@ -151,7 +165,7 @@ internal sealed class TransactionBook(Ledger ledger)
         }
 
         StartReady(transaction, timeMs);
-        Due.Compact(Open, this);
+        Due.Compact(_open);
     }
 
     private static void Add(Transaction transaction, EncodedBranch branch)
@@ -227,11 +241,6 @@ internal sealed class TransactionBook(Ledger ledger)
         {
             Due.AddCall(transaction, index, progress.NextAtMs);
         }
-
-        if (progress.IsStuck)
-        {
-            Settled?.Add(transaction.Id);
-        }
     }
 
     private void Done(Transaction transaction, Branch? branch, long timeMs)
@@ -277,8 +286,7 @@ internal sealed class TransactionBook(Ledger ledger)
                 branch.State = branch.Spec.Hold is null && branch.Spec.Try is null ? BranchState.Tried : BranchState.Trying;
                 if (branch.PresentCall is not null)
                 {
-                    branch.Progress.Start(timeMs);
-                    Due.AddCall(transaction, i, timeMs);
+                    Start(transaction, i, timeMs);
                 }
             }
         }
@@ -373,13 +381,10 @@ internal sealed class TransactionBook(Ledger ledger)
             branch.Spec = new BranchSpec(branch.Spec.Name);
         }
 
-        Open--;
         Settled?.Add(transaction.Id);
-        _ended.Enqueue(transaction.Number);
-        while (LowestOpen < NextNumber && Find(LowestOpen) is not { IsOpen: true })
-        {
-            LowestOpen++;
-        }
+        _open.Remove(transaction.InOpen!);
+        transaction.InOpen = null;
+        _ended.Enqueue(transaction);
 
         Mix(transaction, (ulong)timeMs);
     }
@@ -412,14 +417,9 @@ internal sealed class TransactionBook(Ledger ledger)
         Fits(count <= _ended.Count);
         for (int i = 0; i < count; i++)
         {
-            long number = _ended.Dequeue();
-            _byId.Remove(_byNumber[number].Id);
-            _byNumber.Remove(number);
-        }
-
-        while (LowestKnown < NextNumber && !_byNumber.ContainsKey(LowestKnown))
-        {
-            LowestKnown++;
+            Transaction forgotten = _ended.Dequeue();
+            _byId.Remove(forgotten.Id);
+            _known.Remove(forgotten.InKnown!);
         }
 
         ledger.Mix((ulong)_byId.Count);
