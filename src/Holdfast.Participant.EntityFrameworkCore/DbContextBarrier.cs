@@ -46,12 +46,7 @@ public static class DbContextBarrier
             await using (IDbContextTransaction transaction = await context.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken))
             {
                 BarrierVerdict verdict = await barrier.EnterAsync(transaction.GetDbTransaction(), call, cancellationToken);
-                result = verdict switch
-                {
-                    BarrierVerdict.Run => await business(context, cancellationToken),
-                    BarrierVerdict.Skip => BranchResult.Done with { Skipped = true },
-                    _ => BranchResult.Refused(BranchBarrier.Why(call)) with { Skipped = true },
-                };
+                result = BranchBarrier.Without(verdict, call) ?? await business(context, cancellationToken);
                 if (result.Outcome == BranchOutcome.Done)
                 {
                     await context.SaveChangesAsync(cancellationToken);

@@ -8,9 +8,9 @@ internal sealed record CouponBody(string Coupon);
 /// <summary>Coupons that can be used once.</summary>
 internal static class CouponsService
 {
-    public static void Map(WebApplication app)
+    public static async Task MapAsync(WebApplication app)
     {
-        PrepareAsync(app.Configuration).GetAwaiter().GetResult();
+        await PrepareAsync(app.Configuration);
         app.MapParticipant("/coupons", p => p
             .Try(async call => await MoveAsync(call, "free", "reserved") ? await PointsService.NoteAsync(call, "reserved") : BranchResult.Refused("the coupon is used"))
             .Confirm(async call => await MoveAsync(call, "reserved", "used") ? await PointsService.NoteAsync(call, "used") : BranchResult.Refused("the coupon is not reserved"))

@@ -13,9 +13,9 @@ internal sealed record PlaceBody(string Id, string User, string BonusUrl);
 /// <summary>Orders: pending, then placed or cancelled. It is also the sender of the message variant.</summary>
 internal static class OrdersService
 {
-    public static void Map(WebApplication app)
+    public static async Task MapAsync(WebApplication app)
     {
-        PrepareAsync(app.Configuration).GetAwaiter().GetResult();
+        await PrepareAsync(app.Configuration);
         app.MapParticipant("/orders", p => p
             .Try(async call =>
             {

@@ -8,9 +8,9 @@ internal sealed record PointsBody(string User, long Points);
 /// <summary>Points of users: available, frozen by a try, spent by a confirm.</summary>
 internal static class PointsService
 {
-    public static void Map(WebApplication app)
+    public static async Task MapAsync(WebApplication app)
     {
-        PrepareAsync(app.Configuration).GetAwaiter().GetResult();
+        await PrepareAsync(app.Configuration);
 
         // TCC: the points are frozen until the whole purchase is certain.
         app.MapParticipant("/points", p => p

@@ -11,7 +11,7 @@ namespace FlashSaleShop.Services;
 internal static class ServiceHost
 {
     /// <summary>ROLE --http ADDRESS --db CONNECTION --secret whsec_... [--coordinator URL] [--faults SHARE]</summary>
-    public static async Task<int> RunAsync(string[] args, Action<WebApplication> map)
+    public static async Task<int> RunAsync(string[] args, Func<WebApplication, Task> map)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Configuration.AddCommandLine(args[1..]);
@@ -32,7 +32,7 @@ internal static class ServiceHost
         }
 
         app.MapGet("/health", () => "ok");
-        map(app);
+        await map(app);
         await app.RunAsync();
         return 0;
     }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Holdfast.Engine.Effects;
 using Holdfast.Testing.Attacks;
 using Spectre.Console;
 
@@ -109,10 +110,18 @@ internal static class AttackCommand
     private static Uri Address(string option, string text) =>
         Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https" ? uri : throw new AttackException($"{option} must be an http or https address, not '{text}'.");
 
-    private static string Secret(string text) =>
-        text.StartsWith("whsec_", StringComparison.Ordinal) && Convert.TryFromBase64String(text["whsec_".Length..], new byte[96], out int length) && length is >= 24 and <= 64
-            ? text
-            : throw new AttackException("--secret must be 'whsec_' followed by 24 to 64 bytes in base64.");
+    private static string Secret(string text)
+    {
+        try
+        {
+            SigningKey.Parse(text);
+            return text;
+        }
+        catch (ArgumentException e)
+        {
+            throw new AttackException("--secret: " + e.Message, e);
+        }
+    }
 
     private static KeyValuePair<string, string> Header(string text)
     {

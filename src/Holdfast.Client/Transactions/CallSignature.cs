@@ -9,18 +9,27 @@ internal static class CallSignature
 {
     private const string Prefix = "whsec_";
 
-    public static bool IsSecret(string secret)
+    public static bool IsSecret(string secret) => Key(secret) is not null;
+
+    /// <summary>The key's bytes; null when the text is not <c>whsec_</c> and 24 to 64 bytes in base64.</summary>
+    public static byte[]? Key(string secret)
     {
         Span<byte> bytes = stackalloc byte[96];
-        return secret.StartsWith(Prefix, StringComparison.Ordinal) && Convert.TryFromBase64String(secret[Prefix.Length..], bytes, out int length) && length is >= 24 and <= 64;
+        return secret.StartsWith(Prefix, StringComparison.Ordinal) && Convert.TryFromBase64String(secret[Prefix.Length..], bytes, out int length) && length is >= 24 and <= 64
+            ? bytes[..length].ToArray()
+            : null;
     }
 
-    public static string Sign(string secret, string id, long timestamp, ReadOnlySpan<byte> body)
+    public static string Sign(string secret, string id, long timestamp, ReadOnlySpan<byte> body) =>
+        "v1," + Convert.ToBase64String(Mac(Key(secret)!, id, timestamp.ToString(CultureInfo.InvariantCulture), body));
+
+    /// <summary>HMAC-SHA256 of <c>id.timestamp.body</c>.</summary>
+    public static byte[] Mac(byte[] key, string id, string timestamp, ReadOnlySpan<byte> body)
     {
-        using var hmac = IncrementalHash.CreateHMAC(HashAlgorithmName.SHA256, Convert.FromBase64String(secret[Prefix.Length..]));
-        hmac.AppendData(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{id}.{timestamp}.")));
+        using var hmac = IncrementalHash.CreateHMAC(HashAlgorithmName.SHA256, key);
+        hmac.AppendData(Encoding.UTF8.GetBytes($"{id}.{timestamp}."));
         hmac.AppendData(body);
-        return "v1," + Convert.ToBase64String(hmac.GetHashAndReset());
+        return hmac.GetHashAndReset();
     }
 
     /// <summary>An id as a header: what isn't plain is percent-encoded.</summary>

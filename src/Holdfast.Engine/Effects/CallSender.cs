@@ -94,14 +94,14 @@ internal sealed class CallSender(HttpMessageInvoker http, EffectOptions options,
         }
 
         Add(request, "Holdfast-Branch", Header(call.Branch));
-        Add(request, "Holdfast-Op", CallOps.Text(call.Op));
+        Add(request, "Holdfast-Op", call.Op.Text());
         Add(request, "Holdfast-Attempt", Number(call.Attempt));
         Add(request, "Holdfast-Begun", Number(call.BegunMs));
         Add(request, "Holdfast-Watermark", Number(call.WatermarkMs));
         Add(request, "traceparent", activity?.Id ?? TraceParent(call.Trace));
         if (options.SigningKeys.Count > 0)
         {
-            string id = $"{Uri.EscapeDataString(space)}/{Uri.EscapeDataString(call.Transaction)}/{Uri.EscapeDataString(call.Branch)}/{CallOps.Text(call.Op)}";
+            string id = $"{Uri.EscapeDataString(space)}/{Uri.EscapeDataString(call.Transaction)}/{Uri.EscapeDataString(call.Branch)}/{call.Op.Text()}";
             long timestamp = time.GetUtcNow().ToUnixTimeSeconds();
             Add(request, "webhook-id", id);
             Add(request, "webhook-timestamp", Number(timestamp));
@@ -137,7 +137,7 @@ internal sealed class CallSender(HttpMessageInvoker http, EffectOptions options,
         }
 
         ActivityContext parent = ActivityContext.TryParse(call.Trace, null, isRemote: true, out ActivityContext theirs) ? theirs : default;
-        Activity? activity = Source.StartActivity("call " + CallOps.Text(call.Op), ActivityKind.Client, parent);
+        Activity? activity = Source.StartActivity("call " + call.Op.Text(), ActivityKind.Client, parent);
         activity?.SetTag("holdfast.transaction", call.Transaction);
         activity?.SetTag("holdfast.branch", call.Branch);
         activity?.SetTag("url.full", call.Call.Url);
@@ -181,12 +181,4 @@ internal sealed class CallSender(HttpMessageInvoker http, EffectOptions options,
 
         return line.ToString();
     }
-}
-
-/// <summary>The operations' names on the wire.</summary>
-internal static class CallOps
-{
-    private static readonly string[] Texts = ["try", "confirm", "cancel", "check"];
-
-    public static string Text(CallOp op) => Texts[(int)op];
 }

@@ -72,9 +72,9 @@ public sealed class EffectDispatcher : IAsyncDisposable
     public void Send(string space, DueCall call, Action<CallResult> completed)
     {
         ArgumentNullException.ThrowIfNull(call);
+        string host = new Uri(call.Call.Url).GetLeftPart(UriPartial.Authority);
         lock (_lock)
         {
-            string host = new Uri(call.Call.Url).GetLeftPart(UriPartial.Authority);
             if (!_lanes.TryGetValue(host, out HostLane? lane))
             {
                 _lanes[host] = lane = new HostLane(host, _options, _time);

@@ -63,7 +63,7 @@ public static class HoldfastServices
         var host = new SpaceHost(options.JournalStore(), options.Space, services.GetRequiredService<NameHasher>(), time, loggers);
         host.Views = new ViewHost(host, space => options.ViewStore(space, time), time, loggers);
 #pragma warning disable RS0030 // As above: jitter needs no seed in a real host.
-        host.Effects = new EffectHost(host, new EffectDispatcher(options.Effects, time, static () => BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8))), time);
+        host.Effects = new EffectHost(host, new EffectDispatcher(options.Effects, time, static () => (ulong)Random.Shared.NextInt64(long.MinValue, long.MaxValue)), time);
 #pragma warning restore RS0030
         host.Snapshots = new SnapshotHost(host, options.HasViews ? host.Views : null, time, loggers);
         return host;

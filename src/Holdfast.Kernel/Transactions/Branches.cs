@@ -74,3 +74,16 @@ public enum CallOutcome : byte
     /// <summary>Everything else, no answer included: it may have been carried out or not.</summary>
     Unknown = 3,
 }
+
+/// <summary>The stable words of calls, on the wire and in the event stream.</summary>
+public static class CallTexts
+{
+    private static readonly string[] Ops = ["try", "confirm", "cancel", "check"];
+    private static readonly string[] Outcomes = ["done", "refused", "later", "unknown"];
+
+    /// <summary><c>try</c>, <c>confirm</c>, <c>cancel</c> or <c>check</c>.</summary>
+    public static string Text(this CallOp op) => Ops[(int)op];
+
+    /// <summary><c>done</c>, <c>refused</c>, <c>later</c> or <c>unknown</c>.</summary>
+    public static string Text(this CallOutcome outcome) => Outcomes[(int)outcome];
+}

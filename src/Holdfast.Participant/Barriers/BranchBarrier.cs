@@ -72,12 +72,7 @@ public sealed class BranchBarrier
         await using (DbTransaction transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken))
         {
             BarrierVerdict verdict = await EnterAsync(transaction, call, cancellationToken);
-            result = verdict switch
-            {
-                BarrierVerdict.Run => await business(transaction, cancellationToken),
-                BarrierVerdict.Skip => BranchResult.Done with { Skipped = true },
-                _ => BranchResult.Refused(Why(call)) with { Skipped = true },
-            };
+            result = Without(verdict, call) ?? await business(transaction, cancellationToken);
             if (result.Outcome == BranchOutcome.Done)
             {
                 await transaction.CommitAsync(cancellationToken);
@@ -149,7 +144,15 @@ public sealed class BranchBarrier
         }
     }
 
-    internal static string Why(BranchCall call) => call.Op switch
+    /// <summary>The answer without the business; null when it is to run.</summary>
+    internal static BranchResult? Without(BarrierVerdict verdict, BranchCall call) => verdict switch
+    {
+        BarrierVerdict.Run => null,
+        BarrierVerdict.Skip => BranchResult.Done with { Skipped = true },
+        _ => BranchResult.Refused(Why(call)) with { Skipped = true },
+    };
+
+    private static string Why(BranchCall call) => call.Op switch
     {
         BranchOp.Try => "cancelled before it was tried, or its transaction ended long ago",
         BranchOp.Confirm => "cancelled, or never tried here",

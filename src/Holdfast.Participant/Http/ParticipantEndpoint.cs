@@ -73,26 +73,13 @@ internal sealed class ParticipantEndpoint(ParticipantRuntime runtime, BranchOp o
         return context.Response.WriteAsync(text, context.RequestAborted);
     }
 
+    /// <summary>The whole body; null when it is too large.</summary>
     private async Task<byte[]?> ReadAsync(PipeReader reader, CancellationToken cancellationToken)
     {
-        while (true)
-        {
-            ReadResult read = await reader.ReadAsync(cancellationToken);
-            if (read.Buffer.Length > runtime.Options.BodyBytesMax)
-            {
-                reader.AdvanceTo(read.Buffer.End);
-                return null;
-            }
-
-            if (read.IsCompleted)
-            {
-                byte[] body = read.Buffer.ToArray();
-                reader.AdvanceTo(read.Buffer.End);
-                return body;
-            }
-
-            reader.AdvanceTo(read.Buffer.Start, read.Buffer.End);
-        }
+        ReadResult read = await reader.ReadAtLeastAsync(runtime.Options.BodyBytesMax + 1, cancellationToken);
+        byte[]? body = read.Buffer.Length > runtime.Options.BodyBytesMax ? null : read.Buffer.ToArray();
+        reader.AdvanceTo(read.Buffer.End);
+        return body;
     }
 }
 

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
-using System.Text;
+using Holdfast.Client.Http;
 
 namespace Holdfast.Participant;
 
@@ -34,16 +34,11 @@ public sealed class WebhookSignature
             return "webhook-timestamp is more than five minutes away from this server's clock";
         }
 
-        byte[] head = Encoding.UTF8.GetBytes($"{id}.{timestamp}.");
-        Span<byte> expected = stackalloc byte[HMACSHA256.HashSizeInBytes];
         Span<byte> given = stackalloc byte[HMACSHA256.HashSizeInBytes + 3];
         bool matches = false;
         foreach (byte[] key in _keys)
         {
-            using var hmac = IncrementalHash.CreateHMAC(HashAlgorithmName.SHA256, key);
-            hmac.AppendData(head);
-            hmac.AppendData(body);
-            hmac.GetHashAndReset(expected);
+            byte[] expected = CallSignature.Mac(key, id, timestamp, body);
             foreach (Range part in signatures.AsSpan().Split(' '))
             {
                 ReadOnlySpan<char> signature = signatures.AsSpan(part);
@@ -56,12 +51,6 @@ public sealed class WebhookSignature
         return matches ? null : "no signature matches: is the secret the coordinator's?";
     }
 
-    private static byte[] Key(string secret)
-    {
-        const string prefix = "whsec_";
-        Span<byte> bytes = stackalloc byte[96];
-        return secret.StartsWith(prefix, StringComparison.Ordinal) && Convert.TryFromBase64String(secret[prefix.Length..], bytes, out int length) && length is >= 24 and <= 64
-            ? bytes[..length].ToArray()
-            : throw new ArgumentException("A secret is 'whsec_' followed by 24 to 64 bytes in base64.", nameof(secret));
-    }
+    private static byte[] Key(string secret) =>
+        CallSignature.Key(secret) ?? throw new ArgumentException("A secret is 'whsec_' followed by 24 to 64 bytes in base64.", nameof(secret));
 }

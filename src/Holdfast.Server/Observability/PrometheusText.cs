@@ -74,7 +74,7 @@ internal sealed class PrometheusText(SpaceHost host, ViewHost views)
         Family(text, "holdfast_calls_total", "counter", "Calls to participants, by what came of them.");
         foreach (CallOutcome outcome in Enum.GetValues<CallOutcome>())
         {
-            text.Append("holdfast_calls_total{outcome=\"").Append(TransactionTexts.Of(outcome)).Append("\"} ")
+            text.Append("holdfast_calls_total{outcome=\"").Append(outcome.Text()).Append("\"} ")
                 .Append(dispatcher.Answered(outcome).ToString(CultureInfo.InvariantCulture)).Append('\n');
         }
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using Holdfast.Engine.Effects;
 
 namespace Holdfast.Testing.Attacks;
 
@@ -115,12 +116,11 @@ internal sealed class Target(AttackOptions options, HttpClient http)
         if (options.Secret is { } secret && forgery != Forgery.Unsigned)
         {
             string id = $"default/{transaction}/attacked/{op}";
-            string timestamp = DateTimeOffset.UtcNow.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
-            byte[] key = forgery == Forgery.WrongKey ? RandomNumberGenerator.GetBytes(32) : Convert.FromBase64String(secret["whsec_".Length..]);
-            byte[] signed = [.. Encoding.UTF8.GetBytes($"{id}.{timestamp}."), .. body];
+            long timestamp = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
+            var key = SigningKey.Parse(forgery == Forgery.WrongKey ? SigningKey.Format(RandomNumberGenerator.GetBytes(32)) : secret);
             Add("webhook-id", id);
-            Add("webhook-timestamp", timestamp);
-            Add("webhook-signature", "v1," + Convert.ToBase64String(HMACSHA256.HashData(key, signed)));
+            Add("webhook-timestamp", timestamp.ToString(CultureInfo.InvariantCulture));
+            Add("webhook-signature", key.Sign(id, timestamp, body));
         }
 
         if (forgery == Forgery.AlteredBody)

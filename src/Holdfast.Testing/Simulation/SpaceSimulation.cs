@@ -175,7 +175,7 @@ public sealed class SpaceSimulation
 
         if (_options.Fault == PlantedFault.LoseLastBatch)
         {
-            DropLastFrame();
+            _store = LostFrame.DropLast(_journal, 2 * _options.Resources);
         }
 
         Start();
@@ -282,25 +282,6 @@ public sealed class SpaceSimulation
     }
 
     private void CheckConservation() => _problem ??= _loaded.Machine.FindImbalance();
-
-    /// <summary>Planted: the newest durable frame is gone after the restart.</summary>
-    private void DropLastFrame()
-    {
-        long last = _journal.OpenAsync(default).AsTask().Result.Sequence;
-        var shorter = new MemoryJournalStore();
-        IJournal target = shorter.Get("default");
-        target.OpenAsync(default).AsTask().Wait();
-        foreach (ReadOnlyMemory<byte> frame in _journal.ReadAsync(1, default).ToBlockingEnumerable())
-        {
-            long sequence = Frame.Read(frame).Sequence;
-            if (sequence < last || sequence <= 2 * _options.Resources)
-            {
-                target.AppendAsync(sequence, frame, default).AsTask().Wait();
-            }
-        }
-
-        _store = shorter;
-    }
 
     private static byte[] Utf8(string text) => Encoding.UTF8.GetBytes(text);
 }

@@ -37,8 +37,8 @@ internal static class TransactionEventJson
                 break;
             case CallAnsweredEvent e:
                 json.WriteNumber("branch"u8, e.Branch);
-                json.WriteString("op"u8, TransactionTexts.Of(e.Op));
-                json.WriteString("outcome"u8, TransactionTexts.Of(e.Outcome));
+                json.WriteString("op"u8, e.Op.Text());
+                json.WriteString("outcome"u8, e.Outcome.Text());
                 if (e.Text is not null)
                 {
                     json.WriteString("answer"u8, e.Text);

@@ -208,25 +208,10 @@ internal sealed class TransactionCalls(SpaceOf spaces, SpaceHost host, CallPool 
     private static async Task<ReadOnlyMemory<byte>> BodyAsync(HttpContext context)
     {
         PipeReader reader = context.Request.BodyReader;
-        while (true)
-        {
-            ReadResult result = await reader.ReadAsync(context.RequestAborted);
-            ReadOnlySequence<byte> buffer = result.Buffer;
-            if (buffer.Length > BodyBytesMax)
-            {
-                reader.AdvanceTo(buffer.End);
-                throw new BodyException($"the body has more than {BodyBytesMax} bytes", Problem.TooLarge);
-            }
-
-            if (result.IsCompleted)
-            {
-                byte[] body = buffer.ToArray();
-                reader.AdvanceTo(buffer.End);
-                return body;
-            }
-
-            reader.AdvanceTo(buffer.Start, buffer.End);
-        }
+        ReadResult result = await reader.ReadAtLeastAsync(BodyBytesMax + 1, context.RequestAborted);
+        byte[]? body = result.Buffer.Length > BodyBytesMax ? null : result.Buffer.ToArray();
+        reader.AdvanceTo(result.Buffer.End);
+        return body ?? throw new BodyException($"the body has more than {BodyBytesMax} bytes", Problem.TooLarge);
     }
 
     private static string Id(HttpContext context) => Encoding.UTF8.GetString(PathId.Of(context));

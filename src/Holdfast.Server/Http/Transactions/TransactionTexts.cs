@@ -9,16 +9,10 @@ internal static class TransactionTexts
 
     private static readonly string[] States = ["trying", "confirming", "confirmed", "cancelling", "cancelled"];
     private static readonly string[] BranchStates = ["pending", "trying", "tried", "confirming", "confirmed", "cancelling", "cancelled"];
-    private static readonly string[] Ops = ["try", "confirm", "cancel", "check"];
-    private static readonly string[] Outcomes = ["done", "refused", "later", "unknown"];
 
     public static string Of(TransactionState state) => States[(int)state];
 
     public static string Of(BranchState state) => BranchStates[(int)state];
-
-    public static string Of(CallOp op) => Ops[(int)op];
-
-    public static string Of(CallOutcome outcome) => Outcomes[(int)outcome];
 
     /// <summary>The state that a text names; null: none of them.</summary>
     public static TransactionState? State(string text) => Array.IndexOf(States, text) is >= 0 and var state ? (TransactionState)state : null;

@@ -80,7 +80,7 @@ internal static class TransactionWriter
         json.WriteString("state"u8, branch.Call.IsStuck ? TransactionTexts.Stuck : TransactionTexts.Of(branch.State));
         if (branch.Call.IsStuck)
         {
-            json.WriteString("stuckOn"u8, TransactionTexts.Of(branch.Call.Op));
+            json.WriteString("stuckOn"u8, branch.Call.Op.Text());
         }
 
         WriteProgress(output, branch.Call);
@@ -135,7 +135,7 @@ internal static class TransactionWriter
             return;
         }
 
-        string op = TransactionTexts.Of(call.Op);
+        string op = call.Op.Text();
         string where = call.Url is null ? "" : $" (POST {call.Url})";
         string times = call.Attempts == 1 ? "once" : call.Attempts.ToString(CultureInfo.InvariantCulture) + " times";
         string asked = call.Url is null ? $"{who}: {op}" : $"{who}: its {op}{where} was called {times}";

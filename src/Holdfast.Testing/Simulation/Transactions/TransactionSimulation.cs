@@ -162,7 +162,7 @@ public sealed class TransactionSimulation
 
         if (_options.Fault == TransactionFault.DecisionLost)
         {
-            DropLastFrame();
+            _store = LostFrame.DropLast(_journal, 1);
         }
 
         Start();
@@ -518,24 +518,5 @@ public sealed class TransactionSimulation
         {
             _journal.Settle(AppendFate.Written);
         }
-    }
-
-    /// <summary>Planted: the newest durable frame is gone after the restart.</summary>
-    private void DropLastFrame()
-    {
-        long last = _journal.OpenAsync(default).AsTask().Result.Sequence;
-        var shorter = new MemoryJournalStore();
-        IJournal target = shorter.Get("default");
-        target.OpenAsync(default).AsTask().Wait();
-        foreach (ReadOnlyMemory<byte> frame in _journal.ReadAsync(1, default).ToBlockingEnumerable())
-        {
-            long sequence = Frame.Read(frame).Sequence;
-            if (sequence < last || sequence <= 1)
-            {
-                target.AppendAsync(sequence, frame, default).AsTask().Wait();
-            }
-        }
-
-        _store = shorter;
     }
 }
