@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using Holdfast.Cli;
 using Holdfast.Cli.Attack;
 using Holdfast.Cli.Bench;
+using Holdfast.Cli.Channel;
 using Holdfast.Cli.Demo;
 using Holdfast.Cli.Serve;
 using Holdfast.Cli.Verify;
@@ -14,6 +15,7 @@ var root = new RootCommand("Holdfast holds scarce things (stock, coupons, points
     BenchCommand.Create(),
     VerifyCommand.Create(),
     AttackCommand.Create(),
+    ChannelCommand.Create(),
 };
 
 ParseResult parsed = root.Parse(args is [] ? ["serve"] : args);

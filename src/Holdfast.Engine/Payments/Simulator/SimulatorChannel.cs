@@ -1,0 +1,125 @@
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json.Nodes;
+using Holdfast.Engine.Effects;
+using Holdfast.Engine.Payments.StandardWebhooks;
+using Holdfast.Kernel;
+
+namespace Holdfast.Engine.Payments.Simulator;
+
+/// <summary>The channel of the built-in provider: everything can be tried and tested without an account. Nobody pays real money through it.</summary>
+/// <remarks>Settings: <c>address</c> of the provider, <c>secrets</c> that it signs with, <c>notifyUrl</c> that it calls back, <c>toleranceSeconds</c>.</remarks>
+internal sealed class SimulatorChannel : IPaymentChannel
+{
+    private readonly IReadOnlyList<SigningKey> _keys;
+    private readonly TimeSpan _tolerance;
+    private readonly Uri _address;
+    private readonly string? _notifyUrl;
+    private readonly HttpMessageInvoker _http;
+
+    public SimulatorChannel(ChannelConfig config, HttpMessageInvoker http)
+    {
+        config.Known("secrets", "toleranceSeconds", "address", "notifyUrl");
+        Name = config.Channel;
+        _keys = StandardWebhooksChannel.Keys(config);
+        _tolerance = config.Tolerance();
+        _address = config.Address("address", "http://127.0.0.1:7080/");
+        _notifyUrl = config.Text("notifyUrl");
+        _http = http;
+    }
+
+    public string Name { get; }
+
+    public bool MakesCalls => true;
+
+    public string? Problem(string checkout, long amount, string currency) => null;
+
+    public CallbackVerdict Verify(CallbackRequest request, DateTimeOffset now)
+    {
+        if (StandardWebhookSignature.Refusal(request.Header, request.Body.Span, _keys, _tolerance, now) is { } refusal)
+        {
+            return CallbackVerdict.Refused(refusal);
+        }
+
+        JsonObject? root = JsonFacts.ParseObject(request.Body.Span);
+        return CallbackVerdict.Genuine(PaymentMessage.Read(Name, request.Header("webhook-id")!, root, request.Body), root);
+    }
+
+    public CallbackReply Reply(CallbackOutcome outcome) => outcome switch
+    {
+        CallbackOutcome.Taken => new CallbackReply(204),
+        CallbackOutcome.Refused => new CallbackReply(401, "application/json", "{\"code\":\"unauthorized\"}"),
+        _ => new CallbackReply(503),
+    };
+
+    public Task<PaymentResult> CreateAsync(PaymentOrder order, CancellationToken cancellationToken) => SendAsync(
+        HttpMethod.Post,
+        "orders",
+        new JsonObject
+        {
+            ["space"] = order.Space,
+            ["order"] = order.Checkout,
+            ["amount"] = order.Amount,
+            ["currency"] = order.Currency,
+            ["notifyUrl"] = NotifyUrl(order.Space),
+        },
+        cancellationToken);
+
+    public Task<PaymentResult> QueryAsync(PaymentOrder order, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Get, "orders/" + Path(order), null, cancellationToken);
+
+    public Task<PaymentResult> CloseAsync(PaymentOrder order, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, $"orders/{Path(order)}/close", [], cancellationToken);
+
+    public Task<PaymentResult> RefundAsync(RefundOrder refund, CancellationToken cancellationToken) => SendAsync(
+        HttpMethod.Post,
+        "refunds",
+        new JsonObject { ["refund"] = refund.Id, ["transaction"] = refund.Transaction, ["amount"] = refund.Amount },
+        cancellationToken);
+
+    public Task<PaymentResult> QueryRefundAsync(RefundOrder refund, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Get, "refunds/" + Uri.EscapeDataString(refund.Id), null, cancellationToken);
+
+    public async Task<Stream> DownloadBillAsync(DateOnly day, CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(_address, $"bills/{day:yyyy-MM-dd}"));
+        return await ProviderHttp.DownloadAsync(_http, request, cancellationToken);
+    }
+
+    private static string Path(PaymentOrder order) => Uri.EscapeDataString(order.Space) + "/" + Uri.EscapeDataString(order.Checkout);
+
+    /// <summary>Spaces have callbacks of their own.</summary>
+    private string? NotifyUrl(string space) =>
+        _notifyUrl is null || space == SpaceHost.DefaultName ? _notifyUrl : _notifyUrl.Replace("/v1/", $"/v1/spaces/{Uri.EscapeDataString(space)}/", StringComparison.Ordinal);
+
+    private async Task<PaymentResult> SendAsync(HttpMethod method, string path, JsonObject? body, CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(method, new Uri(_address, path));
+        request.Content = body is null ? null : new StringContent(body.ToJsonString(), Encoding.UTF8, new MediaTypeHeaderValue("application/json"));
+        ProviderAnswer answer = await ProviderHttp.SendAsync(_http, request, cancellationToken);
+        JsonObject? said = JsonFacts.ParseObject(answer.Body);
+        string state = JsonFacts.Text(said, "state") ?? "";
+        PaymentOutcome outcome = (answer.Status, state) switch
+        {
+            (404, _) => PaymentOutcome.NotFound,
+            (409, _) => PaymentOutcome.Refused,
+            (200, "open") => PaymentOutcome.Opened,
+            (200, "paid") => PaymentOutcome.Paid,
+            (200, "closed") => PaymentOutcome.Closed,
+            (200, "refunding") => PaymentOutcome.Pending,
+            (200, "refunded") => PaymentOutcome.Refunded,
+            _ => PaymentOutcome.Unknown,
+        };
+        PaymentNotice? notice = outcome != PaymentOutcome.Paid ? null : new PaymentNotice
+        {
+            Channel = Name,
+            Kind = NoticeKind.Paid,
+            Checkout = JsonFacts.Text(said, "order"),
+            Transaction = JsonFacts.Text(said, "transaction"),
+            Amount = JsonFacts.Whole(said, "paid") ?? 0,
+            Currency = JsonFacts.Text(said, "currency") ?? "",
+            Type = "query",
+        };
+        return new PaymentResult(outcome, $"{answer.Status} {state}".Trim()) { Notice = notice, PayUrl = JsonFacts.Text(said, "payUrl"), ProviderId = JsonFacts.Text(said, "id") };
+    }
+}
