@@ -3,7 +3,7 @@ using Holdfast.Kernel.Memory;
 namespace Holdfast.Kernel;
 
 /// <summary>
-/// Resources, holds and transactions of one space as a deterministic machine: <c>Decide(command, now)</c> writes events or refuses,
+/// Resources, holds, transactions and checkouts of one space as a deterministic machine: <c>Decide(command, now)</c> writes events or refuses,
 /// and evolves at once. No I/O, no clock, no threads, no randomness: the same commands at the same times give the same
 /// events, and the same events give the same state. Not safe for concurrent use; one loop owns it.
 /// </summary>
@@ -16,9 +16,13 @@ public sealed class SpaceMachine
     private readonly TransactionBook _book;
     private readonly TransactionSink _transactionSink;
     private readonly TransactionDecisions _transactions;
+    private readonly CheckoutBook _checkoutBook;
+    private readonly CheckoutSink _checkoutSink;
+    private readonly CheckoutDecisions _checkouts;
+    private readonly PaymentDecisions _payments;
 
     /// <summary>An empty space.</summary>
-    public SpaceMachine(HoldOptions options, NameHasher hasher, TransactionOptions? transactions = null)
+    public SpaceMachine(HoldOptions options, NameHasher hasher, TransactionOptions? transactions = null, CheckoutOptions? checkouts = null)
     {
         Options = options;
         _ledger = new Ledger(hasher);
@@ -30,6 +34,12 @@ public sealed class SpaceMachine
         _resources = new ResourceDecisions(_ledger, output, options);
         Sink = output;
         _transactions = new TransactionDecisions(_book, _transactionSink, new BranchHolds(_ledger, output, _try), transactions ?? new TransactionOptions());
+        checkouts ??= new CheckoutOptions();
+        _checkoutBook = new CheckoutBook(_ledger, checkouts);
+        _checkoutSink = new CheckoutSink(_checkoutBook);
+        var checkoutHolds = new CheckoutHolds(_ledger, output, _try, options);
+        _payments = new PaymentDecisions(_checkoutBook, _checkoutSink, checkoutHolds, checkouts);
+        _checkouts = new CheckoutDecisions(_checkoutBook, _checkoutSink, checkoutHolds, _payments, checkouts);
     }
 
     /// <summary>The rules.</summary>
@@ -56,17 +66,43 @@ public sealed class SpaceMachine
     /// <summary>Known transactions, ended ones within the retention included.</summary>
     public int KnownTransactions => _book.Count;
 
+    /// <summary>Checkouts that are not final, and payments in suspense.</summary>
+    public int OpenCheckouts => _checkoutBook.Open;
+
+    /// <summary>Known checkouts, finished ones within the retention included.</summary>
+    public int KnownCheckouts => _checkoutBook.Count;
+
+    /// <summary>Checkouts that wait for an operator.</summary>
+    public int StuckCheckouts => _checkoutBook.Stuck;
+
     /// <summary>When the next call to a participant is due, unix milliseconds; <see cref="long.MaxValue"/>: none is.</summary>
     public long NextCallMs => _book.Due.NextCallMs;
 
-    /// <summary>When the next transaction's phase one is over, unix milliseconds; <see cref="long.MaxValue"/>: none is.</summary>
-    public long NextDeadlineMs => _book.Due.NextDeadlineMs;
+    /// <summary>When the next call to a payment provider is due, unix milliseconds; <see cref="long.MaxValue"/>: none is.</summary>
+    public long NextPaymentCallMs => _checkoutBook.Due.NextCallMs;
 
-    /// <summary>Where ids of transactions are added when they end or get stuck; null: nowhere. Not part of the state.</summary>
+    /// <summary>When the next transaction's phase one or the next checkout's time to pay is over, unix milliseconds; <see cref="long.MaxValue"/>: none is.</summary>
+    public long NextDeadlineMs => Math.Min(_book.Due.NextDeadlineMs, _checkoutBook.Due.NextTimerMs);
+
+    /// <summary>
+    /// Where ids of transactions are added when they end or get stuck, and wait keys of checkouts whenever something
+    /// happens to them; null: nowhere. Not part of the state.
+    /// </summary>
     public ICollection<string>? Settled
     {
         get => _book.Settled;
-        set => _book.Settled = value;
+        set
+        {
+            _book.Settled = value;
+            _checkoutBook.Settled = value;
+        }
+    }
+
+    /// <summary>Where it is said in words what people should look at (conflicts, disputes, suspense, refused refunds); null: nowhere. Not part of the state.</summary>
+    public ICollection<string>? Alerts
+    {
+        get => _payments.Alerts;
+        set => _payments.Alerts = value;
     }
 
     /// <summary>Where ids of transactions are added when they get stuck; null: nowhere. Not part of the state.</summary>
@@ -82,6 +118,8 @@ public sealed class SpaceMachine
     internal Ledger Ledger => _ledger;
 
     internal TransactionBook Book => _book;
+
+    internal CheckoutBook Checkouts => _checkoutBook;
 
     private EventSink Sink { get; }
 
@@ -116,6 +154,16 @@ public sealed class SpaceMachine
             ListTransactions c => _transactions.List(c),
             RetryTransaction c => _transactions.Retry(c, nowMs),
             ForceTransaction c => _transactions.Force(c, nowMs),
+            TakeNotice c => _payments.Take(c, nowMs),
+            AnswerPaymentCall c => _payments.AnswerCall(c, nowMs),
+            BeginCheckout c => _checkouts.Begin(c, nowMs),
+            GetCheckout c => _checkouts.Get(c, nowMs),
+            CancelCheckout c => _checkouts.Cancel(c, nowMs),
+            RefundCheckout c => _checkouts.Refund(c, nowMs),
+            ListCheckouts c => _checkouts.List(c),
+            ResolveCheckout c => _checkouts.Resolve(c, nowMs),
+            SettleRefund c => _checkouts.Settle(c, nowMs),
+            RetryCheckout c => _checkouts.Retry(c, nowMs),
             _ => throw new ArgumentException($"{command.GetType().Name} is not a command of this machine.", nameof(command)),
         };
     }
@@ -151,6 +199,8 @@ public sealed class SpaceMachine
             GetResource c => _resources.Get(c),
             GetTransaction c => _transactions.Peek(c),
             ListTransactions c => _transactions.List(c),
+            GetCheckout c => _checkouts.Peek(c),
+            ListCheckouts c => _checkouts.List(c),
             _ => null,
         };
     }
@@ -164,8 +214,9 @@ public sealed class SpaceMachine
     {
         Begin(output, nowMs);
 
-        // Before the holds' deadlines: a transaction that is late releases its holds itself.
+        // Before the holds' deadlines: a transaction or a checkout that is late releases its holds itself.
         bool more = _transactions.Tidy(nowMs);
+        more |= _checkouts.Tidy(nowMs);
         int budget = Options.MaxExpiriesPerBatch;
         while (_ledger.Holds.NextDue(nowMs, ref budget) is int slot and >= 0)
         {
@@ -182,6 +233,9 @@ public sealed class SpaceMachine
     /// </summary>
     public DueCall? TakeDueCall(long nowMs) => _book.Due.TakeCall(nowMs, _book.WatermarkMs);
 
+    /// <summary>The next call to a payment provider that is due, or null. The same rules as for <see cref="TakeDueCall"/>.</summary>
+    public PaymentCall? TakeDuePaymentCall(long nowMs) => _checkoutBook.Due.TakeCall(nowMs);
+
     /// <summary>Applies the events of a batch that a journal holds.</summary>
     /// <exception cref="InvalidDataException">The events don't fit the state: the journal is not one of this machine's.</exception>
     public void Evolve(ReadOnlySpan<byte> payload, int count, long timeMs)
@@ -195,6 +249,10 @@ public sealed class SpaceMachine
                 if (TransactionEvent.Is(type))
                 {
                     _book.Evolve(TransactionEvent.Read(type, ref reader), timeMs);
+                }
+                else if (CheckoutEvent.Is(type))
+                {
+                    _checkoutBook.Evolve(CheckoutEvent.Read(type, ref reader), timeMs);
                 }
                 else
                 {
@@ -220,13 +278,13 @@ public sealed class SpaceMachine
     public string? FindImbalance() => Conservation.FindImbalance(_ledger);
 
     /// <summary>Writes the whole state. See <see cref="Snapshot"/> for the format.</summary>
-    public void WriteSnapshot(Stream target) => Snapshot.Write(_ledger, _book, target);
+    public void WriteSnapshot(Stream target) => Snapshot.Write(_ledger, _book, _checkoutBook, target);
 
     /// <summary>A machine with the state that a snapshot holds.</summary>
-    public static SpaceMachine ReadSnapshot(Stream source, HoldOptions options, NameHasher hasher, TransactionOptions? transactions = null)
+    public static SpaceMachine ReadSnapshot(Stream source, HoldOptions options, NameHasher hasher, TransactionOptions? transactions = null, CheckoutOptions? checkouts = null)
     {
-        var machine = new SpaceMachine(options, hasher, transactions);
-        Snapshot.Read(machine._ledger, machine._book, source);
+        var machine = new SpaceMachine(options, hasher, transactions, checkouts);
+        Snapshot.Read(machine._ledger, machine._book, machine._checkoutBook, source);
         return machine;
     }
 
@@ -234,6 +292,7 @@ public sealed class SpaceMachine
     {
         Sink.Begin(output, nowMs);
         _transactionSink.Begin(output, nowMs);
+        _checkoutSink.Begin(output, nowMs);
     }
 
     private bool Forget(long nowMs)

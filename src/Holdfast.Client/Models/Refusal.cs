@@ -72,6 +72,9 @@ public enum RefusalCode
 
     /// <summary><c>version_mismatch</c>: the resource changed since the expected version.</summary>
     VersionMismatch,
+
+    /// <summary><c>exceeds_paid</c>: a refund of more than is left of the payment.</summary>
+    ExceedsPaid,
 }
 
 /// <summary>The stable texts of <see cref="RefusalCode"/>, both ways.</summary>
@@ -94,6 +97,7 @@ internal static class RefusalCodes
         ["limit_exceeded"] = RefusalCode.LimitExceeded,
         ["insufficient"] = RefusalCode.Insufficient,
         ["version_mismatch"] = RefusalCode.VersionMismatch,
+        ["exceeds_paid"] = RefusalCode.ExceedsPaid,
     }.ToFrozenDictionary(StringComparer.Ordinal);
 
     public static RefusalCode Parse(string text) => ByText.GetValueOrDefault(text, RefusalCode.Unknown);

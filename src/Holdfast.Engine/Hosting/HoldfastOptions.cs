@@ -1,4 +1,5 @@
 using Holdfast.Engine.Effects;
+using Holdfast.Engine.Payments;
 using Holdfast.Engine.Projection;
 using Holdfast.Engine.Projection.Postgres;
 using Holdfast.Engine.Projection.Sqlite;
@@ -17,6 +18,9 @@ public sealed class HoldfastOptions
 
     /// <summary>How calls to participants of transactions are made.</summary>
     public EffectOptions Effects { get; set; } = new();
+
+    /// <summary>How calls to payment providers are made.</summary>
+    public PaymentOptions Payments { get; set; } = new();
 
     /// <summary>Opens the journals. Set by one of the Use methods; SQLite in <c>holdfast.db</c> unless set.</summary>
     public Func<IJournalStore> JournalStore { get; set; } = () => new SqliteJournalStore("holdfast.db");

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Holdfast.Engine;
 using Holdfast.Engine.Effects;
+using Holdfast.Engine.Payments;
 using Holdfast.Kernel;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -46,6 +47,7 @@ public static class HoldfastServices
         services.TryAddSingleton(CreateHost);
         services.TryAddSingleton(s => s.GetRequiredService<SpaceHost>().Views!);
         services.TryAddSingleton(s => s.GetRequiredService<SpaceHost>().Snapshots!);
+        services.TryAddSingleton(s => s.GetRequiredService<SpaceHost>().Payments!);
         services.TryAddSingleton<IHoldfast>(s =>
         {
             SpaceHost host = s.GetRequiredService<SpaceHost>();
@@ -63,7 +65,9 @@ public static class HoldfastServices
         var host = new SpaceHost(options.JournalStore(), options.Space, services.GetRequiredService<NameHasher>(), time, loggers);
         host.Views = new ViewHost(host, space => options.ViewStore(space, time), time, loggers);
 #pragma warning disable RS0030 // As above: jitter needs no seed in a real host.
-        host.Effects = new EffectHost(host, new EffectDispatcher(options.Effects, time, static () => (ulong)Random.Shared.NextInt64(long.MinValue, long.MaxValue)), time);
+        static ulong Bits() => (ulong)Random.Shared.NextInt64(long.MinValue, long.MaxValue);
+        host.Effects = new EffectHost(host, new EffectDispatcher(options.Effects, time, Bits), time);
+        host.Payments = new PaymentHost(host, options.Payments, time, Bits, loggers);
 #pragma warning restore RS0030
         host.Snapshots = new SnapshotHost(host, options.HasViews ? host.Views : null, time, loggers);
         return host;

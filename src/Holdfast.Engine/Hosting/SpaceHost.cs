@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Holdfast.Engine.Effects;
+using Holdfast.Engine.Payments;
 using Holdfast.Journal;
 using Holdfast.Kernel;
 using Microsoft.Extensions.Logging;
@@ -29,6 +30,9 @@ public sealed class SpaceHost(IJournalStore store, SpaceOptions options, NameHas
 
     /// <summary>Makes the calls of transactions; null when this host was made without.</summary>
     public EffectHost? Effects { get; internal set; }
+
+    /// <summary>Makes the calls to payment providers; null when this host was made without.</summary>
+    public PaymentHost? Payments { get; internal set; }
 
     /// <summary>Hashes names for commands of any space here.</summary>
     public NameHasher Hasher => hasher;
@@ -77,6 +81,7 @@ public sealed class SpaceHost(IJournalStore store, SpaceOptions options, NameHas
     public async ValueTask DisposeAsync()
     {
         await (Effects?.DisposeAsync() ?? ValueTask.CompletedTask);
+        await (Payments?.DisposeAsync() ?? ValueTask.CompletedTask);
 
         // First those that read the journals: the spaces close them.
         await (Snapshots?.DisposeAsync() ?? ValueTask.CompletedTask);

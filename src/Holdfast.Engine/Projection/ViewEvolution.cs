@@ -67,6 +67,9 @@ internal sealed class ViewEvolution(ViewChunk chunk)
                 // Lists of transactions come from the loop; their holds are rows like any other.
                 TransactionEvent.Read(kind, ref reader);
                 break;
+            case var kind when CheckoutEvent.Is(kind):
+                CheckoutEvent.Read(kind, ref reader); // likewise
+                break;
             default:
                 throw new JournalCorruptException(_sequence, $"Event type {(int)_kind} is not known to this version of Holdfast; a newer one wrote this journal.");
         }
@@ -278,6 +281,9 @@ internal sealed class NeededRows(ViewChunk chunk)
                 break;
             case var kind when TransactionEvent.Is(kind):
                 TransactionEvent.Read(kind, ref reader);
+                break;
+            case var kind when CheckoutEvent.Is(kind):
+                CheckoutEvent.Read(kind, ref reader);
                 break;
             default:
                 throw new InvalidDataException($"Event type {(int)type} is not known to this version of Holdfast; a newer one wrote this journal.");

@@ -21,7 +21,13 @@ internal sealed class Batch
     /// <summary>Calls to participants that what is decided here, or before, demands: made once this batch is durable.</summary>
     public List<DueCall> Calls { get; } = [];
 
-    /// <summary>Ids of transactions that ended, or got stuck, in this batch.</summary>
+    /// <summary>Calls to payment providers, likewise.</summary>
+    public List<PaymentCall> PaymentCalls { get; } = [];
+
+    /// <summary>What people should look at, in words.</summary>
+    public List<string> Alerts { get; } = [];
+
+    /// <summary>Ids of transactions that ended, or got stuck, in this batch, and wait keys of checkouts that moved.</summary>
     public List<string> Settled { get; } = [];
 
     /// <summary>Ids of transactions that got stuck in this batch: an operator is to be told.</summary>
@@ -35,7 +41,7 @@ internal sealed class Batch
     /// <summary>The machine's digest after this batch.</summary>
     public ulong Digest { get; set; }
 
-    public bool IsEmpty => Events.Count == 0 && Requests == 0 && Calls.Count == 0;
+    public bool IsEmpty => Events.Count == 0 && Requests == 0 && Calls.Count == 0 && PaymentCalls.Count == 0;
 
     public void Add(Request request) => (request.CompletesInline ? Own : Awaited).Add(request);
 
@@ -58,6 +64,8 @@ internal sealed class Batch
         Own.Clear();
         Awaited.Clear();
         Calls.Clear();
+        PaymentCalls.Clear();
+        Alerts.Clear();
         Settled.Clear();
         NewlyStuck.Clear();
         Sequence = 0;

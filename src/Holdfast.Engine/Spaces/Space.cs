@@ -37,7 +37,7 @@ public sealed partial class Space : IAsyncDisposable
         _time = time;
         _logger = logger ?? NullLogger.Instance;
         _queue = new RequestQueue(options.QueueCapacity);
-        _loader = new SpaceLoader(name, journal, options.Holds, options.Transactions, hasher, time, _logger);
+        _loader = new SpaceLoader(name, journal, options, hasher, time, _logger);
         _thread = new Thread(Run) { IsBackground = true, Name = "holdfast space " + name };
     }
 
@@ -90,6 +90,9 @@ public sealed partial class Space : IAsyncDisposable
     /// </summary>
     public event Action<DueCall>? CallDue;
 
+    /// <summary>The same for calls to payment providers; whoever handles it sends an <see cref="AnswerPaymentCall"/>.</summary>
+    public event Action<PaymentCall>? PaymentCallDue;
+
     /// <summary>Reads the journal, expires what is overdue, and serves. Completes when it serves; fails when it can't.</summary>
     public Task StartAsync()
     {
@@ -133,6 +136,13 @@ public sealed partial class Space : IAsyncDisposable
             group.CompleteSome(inOrder.Length);
         }
     }
+
+    /// <summary>
+    /// Completes when something has happened to this checkout after the call; or, then with false, when the time is over.
+    /// Read the checkout after beginning to wait.
+    /// </summary>
+    public Task<bool> WaitForCheckoutAsync(string checkout, TimeSpan atMost, CancellationToken cancellationToken = default) =>
+        _ends.WaitAsync(CheckoutTexts.WaitKey(checkout), atMost, _time, cancellationToken);
 
     /// <summary>
     /// Completes when this transaction has ended, or got stuck, after the call; or, then with false, when the time is over.
@@ -241,7 +251,7 @@ public sealed partial class Space : IAsyncDisposable
         var writer = new JournalPipeline(_journal, loaded.Tail, OnDurable, _queue.Doorbell.Ring, OnReleased);
         try
         {
-            var loop = new SpaceLoop(loaded, writer, _queue, _options, _time, Metrics, makesCalls: CallDue is not null);
+            var loop = new SpaceLoop(loaded, writer, _queue, _options, _time, Metrics, makesCalls: CallDue is not null, makesPaymentCalls: PaymentCallDue is not null);
             loop.ExpireOverdue();
             if (writer.Failure is null)
             {
@@ -363,6 +373,17 @@ public sealed partial class Space : IAsyncDisposable
             CallDue?.Invoke(call);
         }
 
+        foreach (PaymentCall call in batch.PaymentCalls)
+        {
+            PaymentCallDue?.Invoke(call);
+        }
+
+        foreach (string alert in batch.Alerts)
+        {
+            Metrics.Alerted();
+            Alert(_logger, Name, alert);
+        }
+
         foreach (string transaction in batch.NewlyStuck)
         {
             TransactionStuck(_logger, Name, transaction);
@@ -402,6 +423,9 @@ public sealed partial class Space : IAsyncDisposable
 
     [LoggerMessage(15, LogLevel.Error, "Space {Space}: transaction {Transaction} is stuck and waits for an operator; reading it says what was called, what it answered and what can be done.")]
     private static partial void TransactionStuck(ILogger logger, string space, string transaction);
+
+    [LoggerMessage(16, LogLevel.Warning, "Space {Space}: {Alert}")]
+    private static partial void Alert(ILogger logger, string space, string alert);
 
     [LoggerMessage(14, LogLevel.Information, "Space {Space}: storage can be written again.")]
     private static partial void Writable(ILogger logger, string space);

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 namespace Holdfast.Engine;
 
 /// <summary>Rebuilds a machine from the newest snapshot and the frames behind it, verifying the chain on the way.</summary>
-internal sealed partial class SpaceLoader(string space, IJournal journal, HoldOptions options, TransactionOptions transactions, NameHasher hasher, TimeProvider time, ILogger logger)
+internal sealed partial class SpaceLoader(string space, IJournal journal, SpaceOptions options, NameHasher hasher, TimeProvider time, ILogger logger)
 {
     private static readonly TimeSpan ProgressEvery = TimeSpan.FromSeconds(2);
 
@@ -77,12 +77,12 @@ internal sealed partial class SpaceLoader(string space, IJournal journal, HoldOp
         await using JournalSnapshot? snapshot = await OpenSnapshotAsync(firstSequence, cancellationToken);
         if (snapshot is null || snapshot.Sequence > throughSequence)
         {
-            return (new SpaceMachine(options, hasher, transactions), 0);
+            return (new SpaceMachine(options.Holds, hasher, options.Transactions, options.Checkouts), 0);
         }
 
         try
         {
-            SpaceMachine machine = SpaceMachine.ReadSnapshot(snapshot.Content, options, hasher, transactions);
+            SpaceMachine machine = SpaceMachine.ReadSnapshot(snapshot.Content, options.Holds, hasher, options.Transactions, options.Checkouts);
 
             // To the end, so that the stream checks its hash.
             await snapshot.Content.CopyToAsync(Stream.Null, cancellationToken);
@@ -91,7 +91,7 @@ internal sealed partial class SpaceLoader(string space, IJournal journal, HoldOp
         catch (Exception e) when (e is not (OperationCanceledException or JournalException or OutOfMemoryException))
         {
             AcceptDamage(snapshot.Sequence, firstSequence, e);
-            return (new SpaceMachine(options, hasher, transactions), 0);
+            return (new SpaceMachine(options.Holds, hasher, options.Transactions, options.Checkouts), 0);
         }
     }
 

@@ -10,7 +10,7 @@ namespace Holdfast.Engine;
 /// journal has no room for another, the next batch stays open. Runs on the space's thread until the space stops or the
 /// journal fails; passive otherwise.
 /// </summary>
-internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, RequestQueue queue, SpaceOptions options, TimeProvider time, SpaceMetrics metrics, bool makesCalls = false)
+internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, RequestQueue queue, SpaceOptions options, TimeProvider time, SpaceMetrics metrics, bool makesCalls = false, bool makesPaymentCalls = false)
 {
     private const int TickMilliseconds = 32;
     private const int IdleMilliseconds = 1000;
@@ -90,13 +90,16 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
     // A queue that was made small bounds the open batch too: what the journal doesn't take must end in "overloaded" (E57).
     private int BatchMax => Math.Min(options.MaxBatchCommands, options.QueueCapacity);
 
-    private long NextDueMs => makesCalls ? Math.Min(_machine.NextDeadlineMs, _machine.NextCallMs) : _machine.NextDeadlineMs;
+    private long NextDueMs => Math.Min(
+        _machine.NextDeadlineMs,
+        Math.Min(makesCalls ? _machine.NextCallMs : long.MaxValue, makesPaymentCalls ? _machine.NextPaymentCallMs : long.MaxValue));
 
     private void Begin()
     {
         _batch.Begin(Now());
         _machine.Settled = _batch.Settled;
         _machine.NewlyStuck = _batch.NewlyStuck;
+        _machine.Alerts = _batch.Alerts;
         _moreDue = _machine.Tidy(_batch.TimeMs, _batch.Events);
     }
 
@@ -128,14 +131,14 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
     /// <summary>Calls of transactions that are due go with the open batch: what demands them is durable when it is.</summary>
     private void TakeDueCalls()
     {
-        if (!makesCalls)
-        {
-            return;
-        }
-
-        while (_batch.Calls.Count < CallsMax && _machine.TakeDueCall(_batch.TimeMs) is { } call)
+        while (makesCalls && _batch.Calls.Count < CallsMax && _machine.TakeDueCall(_batch.TimeMs) is { } call)
         {
             _batch.Calls.Add(call);
+        }
+
+        while (makesPaymentCalls && _batch.PaymentCalls.Count < CallsMax && _machine.TakeDuePaymentCall(_batch.TimeMs) is { } call)
+        {
+            _batch.PaymentCalls.Add(call);
         }
     }
 

@@ -5,11 +5,12 @@ namespace Holdfast.Engine;
 /// <summary>Counters of a space, written by its threads without locks and read by whoever reports them.</summary>
 public sealed class SpaceMetrics
 {
-    private readonly long[] _answers = new long[(int)Code.Unavailable + 1];
+    private readonly long[] _answers = new long[(int)Code.ExceedsPaid + 1];
     private long _batches;
     private long _events;
     private long _bytes;
     private long _overloaded;
+    private long _alerts;
     private SpaceMachine? _machine;
 
     /// <summary>Batches written.</summary>
@@ -36,6 +37,15 @@ public sealed class SpaceMetrics
     /// <summary>Transactions that wait for an operator; roughly.</summary>
     public int StuckTransactions => _machine?.StuckTransactions ?? 0;
 
+    /// <summary>Checkouts that are not final, and payments in suspense; roughly.</summary>
+    public int OpenCheckouts => _machine?.OpenCheckouts ?? 0;
+
+    /// <summary>Checkouts that wait for an operator; roughly.</summary>
+    public int StuckCheckouts => _machine?.StuckCheckouts ?? 0;
+
+    /// <summary>Times that people were told to look at a payment.</summary>
+    public long Alerts => Volatile.Read(ref _alerts);
+
     /// <summary>Answers given with a code.</summary>
     public long Answers(Code code) => code == Code.Overloaded ? Volatile.Read(ref _overloaded) : Volatile.Read(ref _answers[(int)code]);
 
@@ -50,6 +60,8 @@ public sealed class SpaceMetrics
     }
 
     internal void Answered(Code code) => _answers[(int)code]++;
+
+    internal void Alerted() => Interlocked.Increment(ref _alerts);
 
     internal void Overloaded() => Interlocked.Increment(ref _overloaded);
 }

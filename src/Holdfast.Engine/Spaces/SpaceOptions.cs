@@ -11,6 +11,9 @@ public sealed record SpaceOptions
     /// <summary>The kernel's rules of transactions.</summary>
     public TransactionOptions Transactions { get; init; } = new();
 
+    /// <summary>The kernel's rules of checkouts.</summary>
+    public CheckoutOptions Checkouts { get; init; } = new();
+
     /// <summary>Most requests that wait for the loop; one more is answered <c>overloaded</c>. Default 65,536.</summary>
     public int QueueCapacity { get; init; } = 65_536;
 

@@ -59,6 +59,9 @@ public enum Code : byte
 
     /// <summary>The outcome is unknown; asking again with the same id is safe. (Engine.)</summary>
     Unavailable,
+
+    /// <summary>A refund is larger than what is left of the payment. (Outside the precedence: no hold is refused so.)</summary>
+    ExceedsPaid,
 }
 
 /// <summary>Facts about codes.</summary>
@@ -68,7 +71,7 @@ public static class CodeExtensions
     [
         "ok", "invalid", "too_old", "conflict", "not_found", "cancelled", "expired", "confirmed", "exceeds_hold",
         "unknown_resource", "disabled", "not_open", "not_owner", "limit_exceeded", "insufficient", "version_mismatch",
-        "overloaded", "unavailable",
+        "overloaded", "unavailable", "exceeds_paid",
     ];
 
     /// <summary>The stable code of the wire, for example <c>limit_exceeded</c>.</summary>

@@ -4,16 +4,16 @@ using System.Text;
 namespace Holdfast.Kernel;
 
 /// <summary>
-/// The whole state as bytes, format 2: blocks of at most about 1 MiB, each behind its length (4 bytes, little endian); a
-/// block of length 0 ends. Header, resources, adjustment ids, accounts with use, finished holds oldest first, live holds, transactions. Format 1, without transactions, is still read.
+/// The whole state as bytes, format 3: blocks of at most about 1 MiB, each behind its length (4 bytes, little endian); a
+/// block of length 0 ends. Header, resources, adjustment ids, accounts with use, finished holds oldest first, live holds, transactions, checkouts. Formats 1 (without transactions) and 2 (without checkouts) are still read.
 /// </summary>
 /// <remarks>Slot numbers are not part of the state; what refers to them is written by name or order.</remarks>
 internal static class Snapshot
 {
-    private const int Version = 2;
+    private const int Version = 3;
     private const int BlockBytes = 1024 * 1024;
 
-    public static void Write(Ledger ledger, TransactionBook book, Stream target)
+    public static void Write(Ledger ledger, TransactionBook book, CheckoutBook checkouts, Stream target)
     {
         var block = new Blocks(target);
         EventBuffer output = block.Output;
@@ -43,10 +43,11 @@ internal static class Snapshot
         WriteAccounts(ledger, block);
         WriteHolds(ledger, block);
         TransactionSnapshot.Write(book, block.Output, block.FlushWhenLarge);
+        CheckoutSnapshot.Write(checkouts, block.Output, block.FlushWhenLarge);
         block.Finish();
     }
 
-    public static void Read(Ledger ledger, TransactionBook book, Stream source)
+    public static void Read(Ledger ledger, TransactionBook book, CheckoutBook checkouts, Stream source)
     {
         var blocks = new BlockReader(source);
         EventReader reader = blocks.First();
@@ -85,6 +86,11 @@ internal static class Snapshot
         if (version >= 2)
         {
             ReadTransactions(book, blocks, ref reader);
+        }
+
+        if (version >= 3)
+        {
+            ReadCheckouts(checkouts, blocks, ref reader);
         }
 
         blocks.ExpectEnd(reader);
@@ -232,6 +238,28 @@ internal static class Snapshot
         }
 
         book.Restore(nextNumber, transactions);
+    }
+
+    private static void ReadCheckouts(CheckoutBook book, BlockReader blocks, ref EventReader reader)
+    {
+        blocks.NextWhenDone(ref reader);
+        long next = reader.VarLong();
+        ulong count = reader.VarUInt(), strays = reader.VarUInt();
+        var checkouts = new List<Checkout>();
+        for (ulong i = 0; i < count; i++)
+        {
+            blocks.NextWhenDone(ref reader);
+            checkouts.Add(CheckoutSnapshot.Read(ref reader));
+        }
+
+        var strayIds = new List<string>();
+        for (ulong i = 0; i < strays; i++)
+        {
+            blocks.NextWhenDone(ref reader);
+            strayIds.Add(reader.String());
+        }
+
+        book.Restore(next, checkouts, strayIds);
     }
 
     private static void ReadHold(Ledger ledger, ref EventReader reader, LineState[] lines)

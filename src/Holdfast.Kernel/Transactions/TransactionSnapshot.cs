@@ -109,7 +109,7 @@ internal static class TransactionSnapshot
         return branch;
     }
 
-    private static void WriteProgress(EventBuffer output, CallProgress progress)
+    internal static void WriteProgress(EventBuffer output, CallProgress progress)
     {
         output.VarUInt((ulong)progress.Attempts);
         output.VarUInt((ulong)progress.Failures);
@@ -118,7 +118,7 @@ internal static class TransactionSnapshot
         output.Text(progress.LastAnswer);
     }
 
-    private static void ReadProgress(CallProgress progress, ref EventReader reader)
+    internal static void ReadProgress(CallProgress progress, ref EventReader reader)
     {
         progress.Attempts = (int)reader.VarUInt();
         progress.Failures = (int)reader.VarUInt();

@@ -48,6 +48,9 @@ internal sealed class PrometheusText(SpaceHost host, ViewHost views)
         Each(text, spaces, "holdfast_resources", "gauge", "Resources.", s => s.Metrics.Resources);
         Each(text, spaces, "holdfast_transactions_open", "gauge", "Transactions that have not ended.", s => s.Metrics.OpenTransactions);
         Each(text, spaces, "holdfast_transactions_stuck", "gauge", "Transactions that wait for an operator: alert on any.", s => s.Metrics.StuckTransactions);
+        Each(text, spaces, "holdfast_checkouts_open", "gauge", "Checkouts that are not final, and payments in suspense.", s => s.Metrics.OpenCheckouts);
+        Each(text, spaces, "holdfast_checkouts_stuck", "gauge", "Checkouts that wait for an operator: alert on any.", s => s.Metrics.StuckCheckouts);
+        Each(text, spaces, "holdfast_payment_alerts_total", "counter", "Times that people were told to look at a payment; the log says which.", s => s.Metrics.Alerts);
         Each(text, spaces, "holdfast_views_lag_batches", "gauge", "Durable batches that the views don't show yet.", s => views.For(s)?.Progress.LagSequences ?? 0);
         Each(text, spaces, "holdfast_views_failures_total", "counter", "Attempts of the views that failed and were made again.", s => views.For(s)?.Progress.Failures ?? 0);
         Family(text, "holdfast_space_status", "gauge", "1 for the status that the space has, 0 for the others.");

@@ -184,7 +184,7 @@ public sealed class SpaceSimulation
     private void Start()
     {
         _journal = new FaultyJournal(_store.Get("default"), rule: null, maxInFlight: _random.Next(1, 4));
-        var loader = new SpaceLoader("default", _journal, _spaceOptions.Holds, _spaceOptions.Transactions, _hasher, _time, NullLogger.Instance);
+        var loader = new SpaceLoader("default", _journal, _spaceOptions, _hasher, _time, NullLogger.Instance);
         try
         {
             _loaded = loader.LoadAsync(default).GetAwaiter().GetResult();

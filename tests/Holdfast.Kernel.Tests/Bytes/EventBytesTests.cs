@@ -150,6 +150,9 @@ public class EventBytesTests : Scenario
             "8 Returned", "9 Expired", "10 HoldsForgotten", "11 AdjustmentsForgotten",
             "32 TransactionBegun", "33 BranchRegistered", "34 CallAnswered", "35 TransactionDecided", "36 TransactionEnded",
             "37 CallRetried", "38 CallForced", "39 TransactionsForgotten", "40 TransactionCompleted",
+            "48 CheckoutBegun", "49 CheckoutClosing", "50 CheckoutEnded", "51 NoticeKept", "52 PaymentTaken", "53 PaymentDisputed",
+            "54 RefundBegun", "55 RefundEnded", "56 PaymentCallAnswered", "57 PaymentCallRetried", "58 SuspenseKept",
+            "59 CheckoutResolved", "60 CheckoutForgotten",
         ]);
 
     [Theory]

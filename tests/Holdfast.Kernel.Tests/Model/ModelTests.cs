@@ -47,7 +47,7 @@ public class ModelTests
             }
         }
 
-        reached.ShouldBe(Enum.GetValues<Code>().Except([Code.Overloaded, Code.Unavailable]), ignoreOrder: true);
+        reached.ShouldBe(Enum.GetValues<Code>().Except([Code.Overloaded, Code.Unavailable, Code.ExceedsPaid]), ignoreOrder: true);
     }
 
     public static TheoryData<string> Flaws => [.. Enum.GetNames<Flaw>().Where(f => f != nameof(Flaw.None))];

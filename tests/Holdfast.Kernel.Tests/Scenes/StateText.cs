@@ -34,6 +34,8 @@ internal static class StateText
 
         text.Add(Line($"transactions {machine.Book.NextNumber} {machine.Book.LowestOpen} {machine.Book.LowestKnown} stuck {machine.Book.Stuck} ended {string.Join(' ', machine.Book.Ended.Select(t => t.Number))}"));
         text.AddRange(machine.Book.Known.SelectMany(Transaction));
+        text.Add(Line($"checkouts {machine.Checkouts.NextNumber} open {machine.Checkouts.Open} stuck {machine.Checkouts.Stuck} strays {string.Join(' ', machine.Checkouts.Strays)}"));
+        text.AddRange(machine.Checkouts.Known.SelectMany(Checkout));
         return string.Join('\n', text);
     }
 
@@ -47,6 +49,26 @@ internal static class StateText
             string hold = s.Hold is null ? "" : $"{s.Hold.Owner} {s.Hold.TtlMs} {string.Join(' ', s.Hold.Lines)}";
             yield return Line(
                 $"  branch {s.Name} {b.State} {b.HoldId} after {string.Join(',', b.After)} {Call(s.Try)} {Call(s.Confirm)} {Call(s.Cancel)} hold {hold} {Progress(b.Progress)}");
+        }
+    }
+
+    private static IEnumerable<string> Checkout(Checkout c)
+    {
+        yield return Line(
+            $"checkout {c.Number} {c.Key} {c.Order} {c.Fingerprint:x} {c.Owner} {string.Join(' ', c.Lines)} {c.Amount} {c.Currency} {c.Channel} {c.Calls} {c.CreatedAtMs} {c.DeadlineMs} {c.State} {c.CancelAsked} {c.ReasonCode} {c.ReasonText} {c.Rescued} {c.PayUrl} {c.ProviderOrder} {c.EndedAtMs} events {string.Join(' ', c.Events.Order(StringComparer.Ordinal))}");
+        foreach (CallProgress progress in c.Progress)
+        {
+            yield return "  call " + Progress(progress);
+        }
+
+        foreach (Payment p in c.Payments)
+        {
+            yield return Line($"  payment {p.Transaction} {p.Amount} {p.Currency} {p.Use} {p.AtMs} {p.Disputed}");
+        }
+
+        foreach (Refund r in c.Refunds)
+        {
+            yield return Line($"  refund {r.Id} {r.Payment.Transaction} {r.Amount} {r.Reason} {r.State} {r.ProviderRefund} {r.Underway} {Progress(r.Progress)}");
         }
     }
 

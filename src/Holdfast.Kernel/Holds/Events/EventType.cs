@@ -65,4 +65,43 @@ public enum EventType : byte
 
     /// <summary>A transaction of built-in holds alone was tried, decided and ended in its one command.</summary>
     TransactionCompleted = 40,
+
+    /// <summary>A checkout began; its hold is an event of its own.</summary>
+    CheckoutBegun = 48,
+
+    /// <summary>A checkout's order is being closed at the provider.</summary>
+    CheckoutClosing = 49,
+
+    /// <summary>A checkout ended unpaid.</summary>
+    CheckoutEnded = 50,
+
+    /// <summary>A verified callback was taken, as it came.</summary>
+    NoticeKept = 51,
+
+    /// <summary>A payment was learnt of, and what becomes of it.</summary>
+    PaymentTaken = 52,
+
+    /// <summary>A payment is disputed.</summary>
+    PaymentDisputed = 53,
+
+    /// <summary>Money is to go back.</summary>
+    RefundBegun = 54,
+
+    /// <summary>Money went back, or the provider refused.</summary>
+    RefundEnded = 55,
+
+    /// <summary>A provider answered a call, or didn't in time.</summary>
+    PaymentCallAnswered = 56,
+
+    /// <summary>An operator has a call made again now.</summary>
+    PaymentCallRetried = 57,
+
+    /// <summary>A payment that belongs to no checkout was kept.</summary>
+    SuspenseKept = 58,
+
+    /// <summary>An operator decided what is conflicted or in suspense.</summary>
+    CheckoutResolved = 59,
+
+    /// <summary>A finished checkout left memory.</summary>
+    CheckoutForgotten = 60,
 }

@@ -46,6 +46,9 @@ internal static class EventJson
             case var kind when TransactionEvent.Is(kind):
                 TransactionEventJson.Write(output, TransactionEvent.Read(kind, ref reader));
                 break;
+            case var kind when CheckoutEvent.Is(kind):
+                CheckoutEventJson.Write(output, CheckoutEvent.Read(kind, ref reader));
+                break;
             default:
                 Skip(type, ref reader);
                 break;
@@ -85,6 +88,9 @@ internal static class EventJson
                 break;
             case var kind when TransactionEvent.Is(kind):
                 TransactionEvent.Read(kind, ref reader);
+                break;
+            case var kind when CheckoutEvent.Is(kind):
+                CheckoutEvent.Read(kind, ref reader);
                 break;
             default:
                 throw new InvalidDataException($"Event type {(int)type} is not known to this version of Holdfast; a newer one wrote this journal.");

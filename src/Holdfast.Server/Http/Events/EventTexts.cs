@@ -17,8 +17,15 @@ internal static class EventTexts
         "call_forced", "transactions_forgotten", "transaction_completed",
     ];
 
+    private static readonly string[] OfCheckouts =
+    [
+        "checkout_begun", "checkout_closing", "checkout_ended", "notice_kept", "payment_taken", "payment_disputed", "refund_begun",
+        "refund_ended", "payment_call_answered", "payment_call_retried", "suspense_kept", "checkout_resolved", "checkout_forgotten",
+    ];
+
     public static string Of(EventType type) =>
         TransactionEvent.Is(type) ? OfTransactions[type - EventType.TransactionBegun]
+        : CheckoutEvent.Is(type) ? OfCheckouts[type - EventType.CheckoutBegun]
         : (int)type < Texts.Length ? Texts[(int)type]
         : "unknown";
 }

@@ -28,7 +28,7 @@ internal sealed record Problem(string Code, int Status, string Title)
         new("invalid", StatusCodes.Status400BadRequest, "The request is not valid"),
         new("too_old", StatusCodes.Status410Gone, "Issued before the retention"),
         new("conflict", StatusCodes.Status409Conflict, "The id is known with another body, or the state does not allow it"),
-        new("not_found", StatusCodes.Status404NotFound, "No such hold or transaction"),
+        new("not_found", StatusCodes.Status404NotFound, "No such hold, transaction or checkout"),
         new("cancelled", StatusCodes.Status409Conflict, "It was cancelled"),
         new("expired", StatusCodes.Status409Conflict, "The hold has expired"),
         new("confirmed", StatusCodes.Status409Conflict, "It is confirmed"),
@@ -42,6 +42,7 @@ internal sealed record Problem(string Code, int Status, string Title)
         new("version_mismatch", StatusCodes.Status409Conflict, "The resource has another version"),
         new("overloaded", StatusCodes.Status429TooManyRequests, "Too busy: not executed"),
         new("unavailable", StatusCodes.Status503ServiceUnavailable, "The outcome is unknown"),
+        new("exceeds_paid", StatusCodes.Status409Conflict, "More than is left of the payment"),
     ];
 
     /// <summary>The kind of a refusal.</summary>

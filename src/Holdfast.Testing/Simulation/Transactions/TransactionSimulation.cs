@@ -172,7 +172,7 @@ public sealed class TransactionSimulation
     {
         _life++;
         _journal = new FaultyJournal(_store.Get("default"), rule: null, maxInFlight: _random.Next(1, 4));
-        var loader = new SpaceLoader("default", _journal, _spaceOptions.Holds, _spaceOptions.Transactions, _hasher, _time, NullLogger.Instance);
+        var loader = new SpaceLoader("default", _journal, _spaceOptions, _hasher, _time, NullLogger.Instance);
         _loaded = loader.LoadAsync(default).GetAwaiter().GetResult();
         foreach (SimulatedTransaction transaction in _transactions)
         {
