@@ -6,6 +6,7 @@ using Holdfast.Cli.Bench;
 using Holdfast.Cli.Channel;
 using Holdfast.Cli.Demo;
 using Holdfast.Cli.Serve;
+using Holdfast.Cli.Simulator;
 using Holdfast.Cli.Verify;
 
 var root = new RootCommand("Holdfast holds scarce things (stock, coupons, points, money) without ever overselling. Without a command it serves.")
@@ -16,6 +17,7 @@ var root = new RootCommand("Holdfast holds scarce things (stock, coupons, points
     VerifyCommand.Create(),
     AttackCommand.Create(),
     ChannelCommand.Create(),
+    SimulatorCommand.Create(),
 };
 
 ParseResult parsed = root.Parse(args is [] ? ["serve"] : args);

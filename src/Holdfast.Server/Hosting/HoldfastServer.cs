@@ -1,6 +1,7 @@
 using System.Net;
 using System.Runtime.CompilerServices;
 using Holdfast.Engine;
+using Holdfast.Server.Simulator;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -86,6 +87,12 @@ public static class HoldfastServer
         services.AddSingleton<BatchCalls>();
         services.AddSingleton<EventCalls>();
         services.AddSingleton<TransactionCalls>();
+        services.AddSingleton<CheckoutCalls>();
+        services.AddSingleton<CallbackCalls>();
+        services.AddSingleton<CallbackMetrics>();
+        services.AddSingleton(s => new UnverifiedLimit(s.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<ChannelSetup>();
+        services.AddHostedService(s => s.GetRequiredService<ChannelSetup>());
         services.AddSingleton<SpaceCalls>();
         services.AddSingleton<Health>();
         services.AddSingleton<PrometheusText>();
@@ -113,12 +120,15 @@ public static class HoldfastServer
             app.Services.GetRequiredService<BatchCalls>().Map(routes);
             app.Services.GetRequiredService<EventCalls>().Map(routes);
             app.Services.GetRequiredService<TransactionCalls>().Map(routes);
+            app.Services.GetRequiredService<CheckoutCalls>().Map(routes);
+            app.Services.GetRequiredService<CallbackCalls>().Map(routes);
         }
 
         app.Services.GetRequiredService<SpaceCalls>().Map(app);
         app.Services.GetRequiredService<Health>().Map(app);
         app.Services.GetRequiredService<PrometheusText>().Map(app);
         DocsPages.Map(app);
+        SimulatorEndpoints.Map(app, ChannelSetup.SimulatorPath, () => app.Services.GetRequiredService<ChannelSetup>().Provider);
     }
 
     private static Uri Address(WebApplication server, int place) => new(Addresses(server).ElementAt(place));

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Text.Json.Nodes;
 using Holdfast.Engine.Effects;
 using Microsoft.Extensions.Configuration;
 
@@ -28,7 +29,7 @@ public sealed record ServerSettings
     public const string FileName = "holdfast.json";
 
     private static readonly string[] Known =
-        ["data", "http", "resp", "journal", "connection", "apiKeys", "otlp", "maxConnections", "queueCapacity", "signingSecrets"];
+        ["data", "http", "resp", "journal", "connection", "apiKeys", "otlp", "maxConnections", "queueCapacity", "signingSecrets", "channels"];
 
     /// <summary>Folder of the journal's and the views' files. Default <c>./data</c>.</summary>
     public string Data { get; init; } = "./data";
@@ -60,6 +61,21 @@ public sealed record ServerSettings
     /// </summary>
     public IReadOnlyList<string> SigningSecrets { get; init; } = [];
 
+    /// <summary>
+    /// Payment channels by name: the same objects as <c>holdfast channel verify</c> takes. Of a name that is not a kind,
+    /// <c>type</c> says which kind it is. Changed in the file, they are in use within a second or two.
+    /// </summary>
+    public JsonObject Channels { get; init; } = [];
+
+    /// <summary>The file that was read; null: none.</summary>
+    internal string? File { get; init; }
+
+    /// <summary>Reads the settings again; null: they didn't come from a file.</summary>
+    internal Func<ServerSettings>? Reload { get; init; }
+
+    /// <summary>What the provider inside this server signs with, where its channel names nothing.</summary>
+    internal Lazy<string> SimulatorSecret { get; init; } = new(static () => SigningKey.Format(System.Security.Cryptography.RandomNumberGenerator.GetBytes(32)));
+
     /// <summary>Most requests that wait for a space's loop; one more is answered <c>overloaded</c>.</summary>
     public int QueueCapacity { get; init; } = 65_536;
 
@@ -81,11 +97,12 @@ public sealed record ServerSettings
                 }
             }
 
-            return From(new ConfigurationBuilder()
+            ServerSettings settings = From(new ConfigurationBuilder()
                 .AddConfiguration(fromFile)
                 .AddEnvironmentVariables("HOLDFAST_")
                 .AddInMemoryCollection((overrides ?? []).Where(o => o.Value is not null))
                 .Build());
+            return settings with { File = file, Reload = () => Load(overrides, folder) };
         }
         catch (InvalidDataException e)
         {
@@ -113,6 +130,7 @@ public sealed record ServerSettings
                 ? Address("otlp", otlp)
                 : null,
             MaxConnections = Whole(configuration, "maxConnections", defaults.MaxConnections),
+            Channels = Object(configuration.GetSection("channels"), lowerCase: true),
             SigningSecrets = [.. configuration.GetSection("signingSecrets").GetChildren().Select(s => s.Value ?? "")],
             QueueCapacity = Whole(configuration, "queueCapacity", defaults.QueueCapacity),
         };
@@ -145,7 +163,20 @@ public sealed record ServerSettings
             }
         }
 
+        ChannelSetup.Check(Channels);
         ProtectedMode.Check(this);
+    }
+
+    /// <summary>A section as the JSON it was; the environment's names are in capitals, and channels' are not.</summary>
+    private static JsonObject Object(IConfigurationSection section, bool lowerCase = false)
+    {
+        var json = new JsonObject(new JsonNodeOptions { PropertyNameCaseInsensitive = true });
+        foreach (IConfigurationSection child in section.GetChildren())
+        {
+            json[lowerCase ? child.Key.ToLowerInvariant() : child.Key] = child.Value is { } value ? JsonValue.Create(value) : Object(child);
+        }
+
+        return json;
     }
 
     private static JournalKind Kind(string text) => text.ToLowerInvariant() switch

@@ -1,5 +1,7 @@
 using Holdfast.Engine;
 using Holdfast.Journal;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
@@ -9,7 +11,7 @@ namespace Holdfast.Server;
 /// Opens the spaces while the server already listens: a long replay is then seen as "alive, not ready" instead of as a
 /// dead port. A journal that can't be used ends the process; storage that isn't there yet is waited for.
 /// </summary>
-internal sealed partial class SpaceStarter(SpaceHost host, ViewHost views, IHostApplicationLifetime lifetime, ILogger<SpaceStarter> logger) : BackgroundService
+internal sealed partial class SpaceStarter(SpaceHost host, ViewHost views, ChannelSetup channels, IServer server, IHostApplicationLifetime lifetime, ILogger<SpaceStarter> logger) : BackgroundService
 {
     private static readonly TimeSpan RetryEvery = TimeSpan.FromSeconds(1);
 
@@ -33,6 +35,11 @@ internal sealed partial class SpaceStarter(SpaceHost host, ViewHost views, IHost
         await using CancellationTokenRegistration started = lifetime.ApplicationStarted.Register(() => listening.TrySetResult());
         await using CancellationTokenRegistration stopped = stoppingToken.Register(() => listening.TrySetResult());
         await listening.Task;
+        if (server.Features.Get<IServerAddressesFeature>()?.Addresses.FirstOrDefault() is { } address)
+        {
+            channels.Start(new Uri(address));
+        }
+
         while (!_started && !stoppingToken.IsCancellationRequested)
         {
             try

@@ -12,7 +12,7 @@ namespace Holdfast.Server;
 /// GET /metrics: the counters of every space in Prometheus' text format 0.0.4. Labels are the space, and a code or status
 /// out of a fixed list; never an id, so their number is bounded by the spaces.
 /// </summary>
-internal sealed class PrometheusText(SpaceHost host, ViewHost views)
+internal sealed class PrometheusText(SpaceHost host, ViewHost views, CallbackMetrics callbacks)
 {
     private const string ContentType = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -60,6 +60,13 @@ internal sealed class PrometheusText(SpaceHost host, ViewHost views)
             {
                 Line(text, "holdfast_space_status", space, "status", Health.Text(status), space.Status == status ? 1 : 0);
             }
+        }
+
+        Family(text, "holdfast_callbacks_total", "counter", "Callbacks of payment providers, by what became of them.");
+        foreach ((string channel, string outcome, long count) in callbacks.All)
+        {
+            text.Append("holdfast_callbacks_total{channel=\"").Append(channel.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)).Append("\",outcome=\"").Append(outcome).Append("\"} ")
+                .Append(count.ToString(CultureInfo.InvariantCulture)).Append('\n');
         }
 
         Calls(text);

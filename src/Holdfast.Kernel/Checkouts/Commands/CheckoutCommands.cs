@@ -56,7 +56,7 @@ public sealed class BeginCheckout : CheckoutCommand
     {
         Owner = owner;
         CheckoutLines = lines;
-        ChannelCalls = channelCalls;
+        ChannelMakesCalls = channelCalls;
         TtlMs = ttlMs;
         IssuedAtMs = issuedAtMs;
         if (FindProblem(amount, currency, channel) is { } problem)
@@ -80,7 +80,8 @@ public sealed class BeginCheckout : CheckoutCommand
 
     internal IReadOnlyList<KeyValuePair<string, long>> CheckoutLines { get; }
 
-    internal bool ChannelCalls { get; }
+    /// <summary>Whether the channel can call its provider.</summary>
+    public bool ChannelMakesCalls { get; }
 
     internal long TtlMs { get; }
 

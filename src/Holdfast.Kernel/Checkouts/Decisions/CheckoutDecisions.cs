@@ -30,7 +30,7 @@ internal sealed class CheckoutDecisions(CheckoutBook book, CheckoutSink output, 
         }
 
         output.Add(new CheckoutBegunEvent(
-            command.CheckoutId, command.Fingerprint, command.ChannelCalls, nowMs + ttl, command.Owner, command.TtlMs, 0, "", "", []) { Encoded = command.Encoded });
+            command.CheckoutId, command.Fingerprint, command.ChannelMakesCalls, nowMs + ttl, command.Owner, command.TtlMs, 0, "", "", []) { Encoded = command.Encoded });
         return Done(book.Find(command.CheckoutId)!, repeat: false);
     }
 

@@ -3,38 +3,13 @@ using System.Text;
 using System.Text.Json;
 using Holdfast.Kernel;
 
-namespace Holdfast.Server;
+using static Holdfast.Server.JsonBody;
 
-/// <summary>What is wrong with a body, in words.</summary>
-internal sealed class BodyException(string message, Problem? kind = null) : Exception(message)
-{
-    public Problem Kind { get; } = kind ?? Problem.Of(Code.Invalid);
-}
+namespace Holdfast.Server;
 
 /// <summary>Reads the bodies of the calls on transactions. Strict: a member that isn't known is a mistake, not a wish.</summary>
 internal static class TransactionBody
 {
-    private static readonly JsonDocumentOptions Strict = new() { MaxDepth = 32 };
-
-    /// <summary>The object in a body; an empty body counts as <c>{}</c> when <paramref name="optional"/>.</summary>
-    public static JsonElement Parse(ReadOnlyMemory<byte> body, bool optional)
-    {
-        if (body.IsEmpty && optional)
-        {
-            body = "{}"u8.ToArray();
-        }
-
-        try
-        {
-            JsonElement root = JsonDocument.Parse(body, Strict).RootElement;
-            return root.ValueKind == JsonValueKind.Object ? root : throw new BodyException("send a JSON object");
-        }
-        catch (JsonException e)
-        {
-            throw new BodyException("the body is not valid JSON: " + e.Message);
-        }
-    }
-
     public static BeginTransaction Begin(NameHasher hasher, JsonElement body, string? trace)
     {
         Known(body, "id", "timeoutSeconds", "issuedAt", "begin", "checkBack", "branches");
@@ -67,34 +42,6 @@ internal static class TransactionBody
             Hold = branch.TryGetProperty("hold", out JsonElement hold) && hold.ValueKind != JsonValueKind.Null ? Hold(hold) : null,
         };
     }
-
-    /// <summary>Refuses members that are not among these.</summary>
-    public static void Known(JsonElement body, params ReadOnlySpan<string> names)
-    {
-        var seen = new HashSet<string>(StringComparer.Ordinal);
-        foreach (JsonProperty property in body.EnumerateObject())
-        {
-            if (!names.Contains(property.Name))
-            {
-                throw new BodyException($"there is no '{property.Name}' here; known: {string.Join(", ", names.ToArray())}");
-            }
-
-            if (!seen.Add(property.Name))
-            {
-                throw new BodyException($"'{property.Name}' is given twice");
-            }
-        }
-    }
-
-    public static string? Text(JsonElement body, string name) =>
-        body.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? String(value, name) : null;
-
-    public static bool Flag(JsonElement body, string name) => body.TryGetProperty(name, out JsonElement value) && value.ValueKind switch
-    {
-        JsonValueKind.True => true,
-        JsonValueKind.False or JsonValueKind.Null => false,
-        _ => throw new BodyException(name + " must be true or false"),
-    };
 
     private static CallSpec? Call(JsonElement branch, string name, string op) =>
         branch.TryGetProperty(op, out JsonElement call) && call.ValueKind != JsonValueKind.Null ? Call(call, $"branch '{name}', {op}") : null;
@@ -131,62 +78,6 @@ internal static class TransactionBody
         }
 
         Known(hold, "owner", "ttlSeconds", "lines");
-        var lines = new List<KeyValuePair<string, long>>();
-        foreach (JsonElement line in List(hold, "lines"))
-        {
-            if (line.ValueKind != JsonValueKind.Object)
-            {
-                throw new BodyException("a line must be an object with resource and quantity");
-            }
-
-            Known(line, "resource", "quantity");
-            if (!line.TryGetProperty("quantity", out JsonElement quantity) || quantity.ValueKind != JsonValueKind.Number || !quantity.TryGetInt64(out long units))
-            {
-                throw new BodyException("a line's quantity must be a whole number");
-            }
-
-            lines.Add(new(Text(line, "resource") ?? throw new BodyException("a line has no resource"), units));
-        }
-
-        return new HoldSpec(Text(hold, "owner"), Milliseconds(hold, "ttlSeconds"), lines);
+        return new HoldSpec(Text(hold, "owner"), Milliseconds(hold, "ttlSeconds"), Lines(hold));
     }
-
-    private static IEnumerable<JsonElement> List(JsonElement body, string name)
-    {
-        if (!body.TryGetProperty(name, out JsonElement list) || list.ValueKind == JsonValueKind.Null)
-        {
-            return [];
-        }
-
-        return list.ValueKind == JsonValueKind.Array ? list.EnumerateArray() : throw new BodyException(name + " must be a list");
-    }
-
-    private static string String(JsonElement value, string name)
-    {
-        try
-        {
-            return value.ValueKind == JsonValueKind.String ? value.GetString()! : throw new BodyException(name + " must be a text");
-        }
-        catch (InvalidOperationException)
-        {
-            throw new BodyException(name + " is not valid Unicode");
-        }
-    }
-
-    private static long Milliseconds(JsonElement body, string name)
-    {
-        if (!body.TryGetProperty(name, out JsonElement value) || value.ValueKind == JsonValueKind.Null)
-        {
-            return 0;
-        }
-
-        return value.ValueKind == JsonValueKind.Number && value.TryGetDecimal(out decimal seconds) && seconds is > 0 and <= 1_000_000_000
-            ? (long)Math.Max(1, seconds * 1000)
-            : throw new BodyException(name + " must be a number of seconds above 0");
-    }
-
-    private static long Instant(string text) =>
-        DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out DateTimeOffset instant) && instant.ToUnixTimeMilliseconds() > 0
-            ? instant.ToUnixTimeMilliseconds()
-            : throw new BodyException("issuedAt must be a time like 2026-01-02T03:04:05Z");
 }

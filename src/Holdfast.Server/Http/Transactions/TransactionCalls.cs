@@ -1,6 +1,4 @@
-using System.Buffers;
 using System.Globalization;
-using System.IO.Pipelines;
 using System.Text;
 using System.Text.Json;
 using Holdfast.Engine;
@@ -17,8 +15,6 @@ internal sealed class TransactionCalls(SpaceOf spaces, SpaceHost host, CallPool 
     /// <summary>Largest body: a transaction's encoded branches may have 1 MiB, and JSON escapes.</summary>
     private const int BodyBytesMax = 2 * 1024 * 1024;
 
-    private const int WaitSecondsMax = 60;
-
     public void Map(IEndpointRouteBuilder routes)
     {
         routes.MapPost("transactions", BeginAsync).Needs(Roles.Write);
@@ -32,36 +28,36 @@ internal sealed class TransactionCalls(SpaceOf spaces, SpaceHost host, CallPool 
     }
 
     private Task BeginAsync(HttpContext context) => AskAsync(context, waits: true, body =>
-        TransactionBody.Begin(host.Hasher, TransactionBody.Parse(body, optional: false), Trace(context)));
+        TransactionBody.Begin(host.Hasher, JsonBody.Parse(body, optional: false), Trace(context)));
 
     private Task RegisterAsync(HttpContext context) => AskAsync(context, waits: false, body =>
-        new RegisterBranch(host.Hasher, Id(context), TransactionBody.Branch(TransactionBody.Parse(body, optional: false))));
+        new RegisterBranch(host.Hasher, Id(context), TransactionBody.Branch(JsonBody.Parse(body, optional: false))));
 
     private Task CommitAsync(HttpContext context) => AskAsync(context, waits: true, body =>
     {
-        TransactionBody.Known(TransactionBody.Parse(body, optional: true));
+        JsonBody.Known(JsonBody.Parse(body, optional: true));
         return new DecideTransaction(host.Hasher, Id(context), commit: true);
     });
 
     private Task AbortAsync(HttpContext context) => AskAsync(context, waits: true, body =>
     {
-        JsonElement given = TransactionBody.Parse(body, optional: true);
-        TransactionBody.Known(given, "reason");
-        return new DecideTransaction(host.Hasher, Id(context), commit: false, TransactionBody.Text(given, "reason"));
+        JsonElement given = JsonBody.Parse(body, optional: true);
+        JsonBody.Known(given, "reason");
+        return new DecideTransaction(host.Hasher, Id(context), commit: false, JsonBody.Text(given, "reason"));
     });
 
     private Task RetryAsync(HttpContext context) => AskAsync(context, waits: true, body =>
     {
-        JsonElement given = TransactionBody.Parse(body, optional: true);
-        TransactionBody.Known(given, "branch");
-        return new RetryTransaction(host.Hasher, Id(context), TransactionBody.Text(given, "branch"));
+        JsonElement given = JsonBody.Parse(body, optional: true);
+        JsonBody.Known(given, "branch");
+        return new RetryTransaction(host.Hasher, Id(context), JsonBody.Text(given, "branch"));
     });
 
     private Task ForceAsync(HttpContext context) => AskAsync(context, waits: false, body =>
     {
-        JsonElement given = TransactionBody.Parse(body, optional: false);
-        TransactionBody.Known(given, "reason", "branch", "decision", "dryRun");
-        bool? commit = TransactionBody.Text(given, "decision") switch
+        JsonElement given = JsonBody.Parse(body, optional: false);
+        JsonBody.Known(given, "reason", "branch", "decision", "dryRun");
+        bool? commit = JsonBody.Text(given, "decision") switch
         {
             null => null,
             "commit" => true,
@@ -69,7 +65,7 @@ internal sealed class TransactionCalls(SpaceOf spaces, SpaceHost host, CallPool 
             _ => throw new BodyException("decision must be commit or abort"),
         };
         return new ForceTransaction(
-            host.Hasher, Id(context), TransactionBody.Text(given, "reason") ?? "", TransactionBody.Text(given, "branch"), commit, TransactionBody.Flag(given, "dryRun"));
+            host.Hasher, Id(context), JsonBody.Text(given, "reason") ?? "", JsonBody.Text(given, "branch"), commit, JsonBody.Flag(given, "dryRun"));
     });
 
     private Task GetAsync(HttpContext context) => AskAsync(context, waits: true, _ => new GetTransaction(host.Hasher, Id(context)));
@@ -96,8 +92,8 @@ internal sealed class TransactionCalls(SpaceOf spaces, SpaceHost host, CallPool 
             TimeSpan wait;
             try
             {
-                command = read(HttpMethods.IsGet(context.Request.Method) ? default : await BodyAsync(context));
-                wait = waits ? Wait(context) : TimeSpan.Zero;
+                command = read(HttpMethods.IsGet(context.Request.Method) ? default : await JsonBody.ReadAsync(context, BodyBytesMax));
+                wait = waits ? Prefer.Wait(context) : TimeSpan.Zero;
             }
             catch (BodyException e)
             {
@@ -205,35 +201,7 @@ internal sealed class TransactionCalls(SpaceOf spaces, SpaceHost host, CallPool 
         }
     }
 
-    private static async Task<ReadOnlyMemory<byte>> BodyAsync(HttpContext context)
-    {
-        PipeReader reader = context.Request.BodyReader;
-        ReadResult result = await reader.ReadAtLeastAsync(BodyBytesMax + 1, context.RequestAborted);
-        byte[]? body = result.Buffer.Length > BodyBytesMax ? null : result.Buffer.ToArray();
-        reader.AdvanceTo(result.Buffer.End);
-        return body ?? throw new BodyException($"the body has more than {BodyBytesMax} bytes", Problem.TooLarge);
-    }
-
     private static string Id(HttpContext context) => Encoding.UTF8.GetString(PathId.Of(context));
 
     private static string? Trace(HttpContext context) => context.Request.Headers.TraceParent is [{ Length: > 0 } trace] ? trace : null;
-
-    /// <summary><c>Prefer: wait=N</c> (RFC 7240): how long the caller would wait for the end.</summary>
-    private static TimeSpan Wait(HttpContext context)
-    {
-        foreach (string? header in context.Request.Headers["Prefer"])
-        {
-            foreach (string preference in (header ?? "").Split([',', ';'], StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
-            {
-                if (preference.StartsWith("wait=", StringComparison.OrdinalIgnoreCase))
-                {
-                    return decimal.TryParse(preference.AsSpan(5), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal seconds)
-                        ? TimeSpan.FromSeconds((double)Math.Min(seconds, WaitSecondsMax))
-                        : throw new BodyException("Prefer: wait must be a number of seconds");
-                }
-            }
-        }
-
-        return TimeSpan.Zero;
-    }
 }

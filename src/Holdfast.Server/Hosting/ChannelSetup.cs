@@ -1,0 +1,139 @@
+using System.Text.Json.Nodes;
+using Holdfast.Engine.Effects;
+using Holdfast.Engine.Payments;
+using Holdfast.Server.Simulator;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Holdfast.Server;
+
+/// <summary>
+/// Puts the configured channels in use, and again whenever the settings' file has changed: keys are rotated without a
+/// restart. A simulator channel without an address gets a provider inside this server, under /simulator.
+/// </summary>
+internal sealed partial class ChannelSetup(ServerSettings settings, PaymentHost payments, TimeProvider time, ILogger<ChannelSetup> logger) : BackgroundService
+{
+    public const string SimulatorPath = "/simulator";
+
+    private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1);
+    private static readonly string[] OfTheProvider = ["seed", "faults"];
+
+    private Uri? _address;
+
+    /// <summary>The provider inside this server; null: there is none.</summary>
+    public SimulatedProvider? Provider { get; private set; }
+
+    /// <summary>Uses the channels that the server was started with. Called when it listens, before the spaces open.</summary>
+    public void Start(Uri address)
+    {
+        _address = address;
+        Use(settings.Channels);
+    }
+
+    /// <summary>What is wrong with the channels, before anything runs.</summary>
+    /// <exception cref="SettingsException">One is not usable.</exception>
+    public static void Check(JsonObject channels)
+    {
+        using var http = new HttpMessageInvoker(new SocketsHttpHandler());
+        try
+        {
+            new PaymentChannels(http, TimeProvider.System, static () => 0).Replace(Completed(channels, new Uri("http://localhost/"), SigningKey.Format(new byte[32]), out _));
+        }
+        catch (ChannelConfigException e)
+        {
+            throw new SettingsException("channels: " + e.Message, e);
+        }
+    }
+
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken);
+        await (Provider?.DisposeAsync() ?? ValueTask.CompletedTask);
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        if (settings.Reload is null || settings.File is null)
+        {
+            return;
+        }
+
+        DateTime seen = File.GetLastWriteTimeUtc(settings.File);
+        string used = settings.Channels.ToJsonString();
+        using var timer = new PeriodicTimer(LookEvery, time);
+        while (await timer.WaitForNextTickAsync(stoppingToken).AsTask().ContinueWith(static t => t is { IsCompletedSuccessfully: true, Result: true }, TaskScheduler.Default))
+        {
+            DateTime changed = File.GetLastWriteTimeUtc(settings.File);
+            if (changed == seen || _address is null)
+            {
+                continue;
+            }
+
+            seen = changed;
+            try
+            {
+                JsonObject channels = settings.Reload().Channels;
+                if (channels.ToJsonString() != used)
+                {
+                    Use(channels);
+                    used = channels.ToJsonString();
+                    Changed(logger, channels.Count);
+                }
+            }
+            catch (Exception e) when (e is SettingsException or ChannelConfigException or IOException)
+            {
+                NotUsable(logger, e.Message);
+            }
+        }
+    }
+
+    /// <summary>The simulator's settings as its channel takes them: with address, secret and callback of the provider inside.</summary>
+    private static JsonObject Completed(JsonObject channels, Uri address, string secret, out JsonObject? inside)
+    {
+        inside = null;
+        var completed = new JsonObject();
+        foreach ((string name, JsonNode? node) in channels)
+        {
+            JsonNode? copy = node?.DeepClone();
+            if (copy is JsonObject config && ((string?)config["type"] ?? name) == "simulator" && config["address"] is null)
+            {
+                inside = (JsonObject)config.DeepClone();
+                foreach (string own in OfTheProvider)
+                {
+                    config.Remove(own);
+                }
+
+                config["address"] = new Uri(address, SimulatorPath + "/").ToString();
+                config["notifyUrl"] ??= new Uri(address, "/v1/callbacks/" + Uri.EscapeDataString(name)).ToString();
+                config["secrets"] ??= new JsonArray(secret);
+            }
+
+            completed[name] = copy;
+        }
+
+        return completed;
+    }
+
+    private void Use(JsonObject channels)
+    {
+        string secret = settings.SimulatorSecret.Value;
+        JsonObject completed = Completed(channels, _address!, secret, out JsonObject? inside);
+        payments.Channels.Replace(completed);
+        if (inside is not null && Provider is null)
+        {
+            string? own = (inside["secrets"] as JsonArray)?[0]?.GetValue<string>();
+            Provider = new SimulatedProvider(
+                SigningKey.Parse(own ?? secret),
+                inside["faults"] is { } faults ? SimulatorFaults.Parse(faults.ToString()) : new SimulatorFaults(),
+                inside["seed"] is { } seed && int.TryParse(seed.ToString(), out int number) ? number : 1,
+                time,
+                settings.Journal == JournalKind.Memory ? null : Path.Join(settings.Data, "simulator.jsonl"));
+        }
+    }
+
+    [LoggerMessage(150, LogLevel.Information, "The settings' file has changed: {Count} payment channel(s) are in use with their new settings.")]
+    private static partial void Changed(ILogger logger, int count);
+
+    [LoggerMessage(151, LogLevel.Error, "The settings' file has changed and can't be used, so the channels stay as they were: {Reason}")]
+    private static partial void NotUsable(ILogger logger, string reason);
+}
