@@ -144,6 +144,15 @@ public sealed class SimulatedProvider : IAsyncDisposable
         }
     }
 
+    /// <summary>A payment that was underway when its order was closed, and settles all the same.</summary>
+    internal void PayLate(string space, string order)
+    {
+        lock (_lock)
+        {
+            PayNow(_orders[(space, order)], _orders[(space, order)].Amount);
+        }
+    }
+
     /// <summary>Sends money back; the same id again is the same refund.</summary>
     /// <returns>Null: there is no such payment, or less is left of it.</returns>
     public SimulatedRefund? Refund(string id, string transaction, long amount)

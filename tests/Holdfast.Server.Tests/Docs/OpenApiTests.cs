@@ -20,6 +20,7 @@ public sealed class OpenApiTests
         string[] routed =
         [
             .. server.App.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
+                .Where(e => !e.RoutePattern.RawText!.StartsWith("/simulator", StringComparison.Ordinal)) // another firm's, as it were
                 .SelectMany(e => e.Metadata.GetMetadata<HttpMethodMetadata>()!.HttpMethods.Select(m => m + " /" + e.RoutePattern.RawText!.TrimStart('/')))
                 .Order(StringComparer.Ordinal),
         ];

@@ -192,7 +192,15 @@ public sealed class TakeNotice : Command
         : base(hasher)
     {
         ArgumentNullException.ThrowIfNull(notice);
-        Notice = notice;
+        Notice = notice with
+        {
+            EventId = Plain(notice.EventId)!,
+            Checkout = Plain(notice.Checkout),
+            Transaction = Plain(notice.Transaction),
+            Refund = Plain(notice.Refund),
+            Currency = Plain(notice.Currency)!,
+            Type = Plain(notice.Type)!,
+        };
         ChannelCalls = channelCalls;
         Begin("-"u8, "the notice");
     }
@@ -200,6 +208,18 @@ public sealed class TakeNotice : Command
     internal PaymentNotice Notice { get; }
 
     internal bool ChannelCalls { get; }
+
+    /// <summary>What a provider writes is genuine, and still not to forge a line of a log, nor to fill the memory.</summary>
+    private static string? Plain(string? text)
+    {
+        const int longest = 256;
+        if (text is null || (text.Length <= longest && !text.Any(char.IsControl)))
+        {
+            return text;
+        }
+
+        return new string([.. text.Take(longest).Select(c => char.IsControl(c) ? '?' : c)]);
+    }
 }
 
 /// <summary>Send money back. Idempotent by id; the sum never exceeds what was paid (E36).</summary>

@@ -1,0 +1,194 @@
+using System.Text;
+using System.Text.Json.Nodes;
+
+namespace Holdfast.Server.Tests.Checkouts;
+
+public sealed class CheckoutCallTests : IAsyncLifetime
+{
+    private CheckoutServer _shop = null!;
+
+    public async ValueTask InitializeAsync() => _shop = await CheckoutServer.StartAsync();
+
+    public ValueTask DisposeAsync() => _shop.DisposeAsync();
+
+    [Fact]
+    public async Task A_checkout_says_where_to_pay_and_waits_for_its_outcome()
+    {
+        Reply begun = await _shop.BeginAsync("c", "simulator");
+        begun.Status.ShouldBe(201);
+        begun.Location.ShouldBe("/v1/checkouts/c");
+        string payUrl = (string)begun.Json["payUrl"]!;
+        Task<JsonObject> outcome = _shop.CheckoutAsync("c", "wait=20");
+        (await _shop.Server.Http.GetStringAsync(payUrl)).ShouldContain("50.00 EUR");
+        (await _shop.Server.Http.PostAsync(payUrl, null)).EnsureSuccessStatusCode();
+
+        JsonObject view = await outcome;
+
+        ((string)view["state"]!).ShouldBe("paid");
+        ((long)view["paid"]!["value"]!).ShouldBe(CheckoutServer.Price);
+        (await _shop.Server.GetAsync("/v1/holds/c:hold")).State.ShouldBe("confirmed");
+        (await _shop.BeginAsync("c", "simulator")).Status.ShouldBe(200);
+        (await _shop.BeginAsync("c", "simulator", quantity: 2)).Code.ShouldBe("conflict");
+    }
+
+    [Fact]
+    public async Task Respond_async_answers_at_once_and_says_where_to_look()
+    {
+        Reply begun = await _shop.BeginAsync("c", "simulator", prefer: "respond-async");
+        begun.Status.ShouldBe(202);
+        begun.Location.ShouldBe("/v1/checkouts/c");
+    }
+
+    [Theory]
+    [InlineData("""{"owner":"ann"}""", "id is missing")]
+    [InlineData("""{"id":"c","channel":"paypal"}""", "there is no channel 'paypal'; configured: psp, simulator")]
+    [InlineData("""{"id":"c","channel":"psp"}""", "amount is missing")]
+    [InlineData("""{"id":"c","channel":"psp","amount":{"value":1.5,"currency":"EUR"}}""", "whole number")]
+    [InlineData("""{"id":"c","channel":"psp","amount":{"value":100,"currency":"euro"}}""", "ISO 4217")]
+    [InlineData("""{"id":"c","channel":"psp","amount":{"value":100,"currency":"EUR"}}""", "1 to 64 lines")]
+    [InlineData("""{"id":"c","channel":"psp","amount":{"value":100,"currency":"EUR"},"lines":[{"resource":"sku","quantity":0}]}""", "quantity")]
+    [InlineData("""{"id":"c","colour":"red"}""", "colour")]
+    public async Task Bad_input_is_named(string body, string words)
+    {
+        Reply reply = await _shop.SendAsync("/v1/checkouts", body);
+        (reply.Status, reply.Code).ShouldBe((400, "invalid"));
+        ((string)reply.Json["detail"]!).ShouldContain(words);
+        (await _shop.BucketsAsync()).ShouldBe((2, 0, 0));
+    }
+
+    [Fact]
+    public async Task What_is_not_there_is_not_found_and_what_cannot_be_had_is_refused()
+    {
+        (await _shop.SendAsync("/v1/checkouts/none", null)).Code.ShouldBe("not_found");
+        (await _shop.SendAsync("/v1/checkouts/none/cancel", "")).Code.ShouldBe("not_found");
+        Reply many = await _shop.BeginAsync("c", quantity: 3);
+        (many.Status, many.Code).ShouldBe((409, "insufficient"));
+    }
+
+    [Fact]
+    public async Task Its_events_are_streamed_until_it_is_final()
+    {
+        await _shop.BeginAsync("c");
+        using HttpResponseMessage response = await _shop.Server.Http.GetAsync("/v1/checkouts/c/events", HttpCompletionOption.ResponseHeadersRead);
+        response.Content.Headers.ContentType!.MediaType.ShouldBe("text/event-stream");
+        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync());
+        var states = new List<string>();
+        while (await reader.ReadLineAsync() is { } line)
+        {
+            if (line.StartsWith("data: ", StringComparison.Ordinal))
+            {
+                states.Add((string)JsonNode.Parse(line[6..])!["state"]!);
+                if (states.Count == 1)
+                {
+                    await _shop.TellAsync("payment.succeeded", "c");
+                }
+            }
+        }
+
+        states.ShouldBe(["pending", "paid"]);
+    }
+
+    [Fact]
+    public async Task Each_channel_is_answered_in_its_own_words()
+    {
+        JsonObject alipay = JsonNode.Parse(await File.ReadAllTextAsync(Path.Join(AppContext.BaseDirectory, "Vectors", "alipay-notify.json")))!.AsObject();
+        await using CheckoutServer shop = await CheckoutServer.StartAsync(new JsonObject
+        {
+            ["alipay"] = new JsonObject { ["publicKey"] = (string)alipay["public_key_pem"]! },
+            ["stripe"] = new JsonObject { ["secrets"] = new JsonArray("whsec_x") },
+        });
+        byte[] notify = Encoding.ASCII.GetBytes((string)alipay["vectors"]![0]!["body"]!);
+        Reply reply = await shop.PostForReplyAsync("/v1/callbacks/alipay", notify);
+        (reply.Status, reply.Text).ShouldBe((200, "success"));
+        (await shop.PostForReplyAsync("/v1/callbacks/alipay", notify[1..])).Text.ShouldBe("fail");
+        (await shop.SendAsync("/v1/suspense", null)).Json["items"]!.AsArray().ShouldHaveSingleItem()!["amount"]!["value"]!.GetValue<long>().ShouldBe(8_880);
+        (await shop.PostAsync("/v1/callbacks/stripe", notify)).ShouldBe(401);
+    }
+
+    [Fact]
+    public async Task A_second_space_has_its_own_checkouts_and_callbacks()
+    {
+        await _shop.Server.PutAsync("/v1/spaces/other");
+        await _shop.Server.StockAsync("sku", 5, root: "/v1/spaces/other");
+        Reply begun = await _shop.SendAsync("/v1/spaces/other/checkouts", """{"id":"c","lines":[{"resource":"sku","quantity":1}],"amount":{"value":100,"currency":"EUR"},"channel":"simulator"}""");
+        begun.Status.ShouldBe(201);
+        (await _shop.Server.Http.PostAsync((string)begun.Json["payUrl"]!, null)).EnsureSuccessStatusCode();
+
+        ((string)(await _shop.SendAsync("/v1/spaces/other/checkouts/c", null, "wait=20")).Json["state"]!).ShouldBe("paid");
+        (await _shop.SendAsync("/v1/checkouts/c", null)).Status.ShouldBe(404);
+    }
+
+    [Fact]
+    public async Task Keys_are_rotated_without_a_restart_and_a_broken_file_changes_nothing()
+    {
+        using var folder = new TestKit.TempFolder();
+        string file = Path.Join(folder.Path, ServerSettings.FileName);
+        await File.WriteAllTextAsync(file, Config("whsec_old"));
+        ServerSettings settings = ServerSettings.Load([new("http", "127.0.0.1:0"), new("resp", "off"), new("journal", "memory")], folder.Path);
+        await using RunningServer server = await RunningServer.StartAsync(settings);
+
+        (await StatusAsync(server, "whsec_old")).ShouldBe(200);
+        (await StatusAsync(server, "whsec_new")).ShouldBe(401);
+        await File.WriteAllTextAsync(file, Config("whsec_old", "whsec_new"));
+        await BecomesAsync(server, "whsec_new", 200);
+        (await StatusAsync(server, "whsec_old")).ShouldBe(200);
+        await File.WriteAllTextAsync(file, "{\"channels\":");
+        await Task.Delay(2_500);
+        (await StatusAsync(server, "whsec_new")).ShouldBe(200);
+        await File.WriteAllTextAsync(file, Config("whsec_new"));
+        await BecomesAsync(server, "whsec_old", 401);
+
+        static string Config(params string[] secrets) => new JsonObject
+        {
+            ["channels"] = new JsonObject { ["stripe"] = new JsonObject { ["secrets"] = new JsonArray([.. secrets.Select(s => (JsonNode)s)]) } },
+        }.ToJsonString();
+
+        static async Task BecomesAsync(RunningServer server, string secret, int status)
+        {
+            for (int i = 0; i < 100 && await StatusAsync(server, secret) != status; i++)
+            {
+                await Task.Delay(100);
+            }
+
+            (await StatusAsync(server, secret)).ShouldBe(status);
+        }
+
+        static async Task<int> StatusAsync(RunningServer server, string secret)
+        {
+            byte[] body = "{\"id\":\"e\",\"type\":\"x\"}"u8.ToArray();
+            using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/callbacks/stripe") { Content = new ByteArrayContent(body) };
+            request.Headers.TryAddWithoutValidation("Stripe-Signature", Engine.Payments.Stripe.StripeSignature.Sign(secret, DateTimeOffset.UtcNow.ToUnixTimeSeconds(), body));
+            return (int)(await server.Http.SendAsync(request)).StatusCode;
+        }
+    }
+
+    [Fact]
+    public async Task Secrets_are_neither_logged_nor_told()
+    {
+        Should.Throw<SettingsException>(() => new ServerSettings
+        {
+            Channels = new JsonObject { ["stripe"] = new JsonObject { ["secrets"] = new JsonArray("whsec_hush"), ["secret"] = "whsec_hush" } },
+        }.Check()).Message.ShouldNotContain("hush");
+        (await _shop.Server.GetAsync("/metrics")).Text.ShouldNotContain(CheckoutServer.Secret);
+    }
+
+    [Fact]
+    public async Task A_checkout_survives_a_restart_and_its_calls_are_made_again()
+    {
+        using var folder = new TestKit.TempFolder();
+        ServerSettings settings = RunningServer.Settings with { Journal = JournalKind.Sqlite, Data = folder.Path };
+        await using (CheckoutServer first = await CheckoutServer.StartAsync(settings: settings))
+        {
+            await first.BeginAsync("a", "psp");
+            await first.TellAsync("payment.succeeded", "a");
+            await first.BeginAsync("b", "simulator");
+        }
+
+        await using CheckoutServer second = await CheckoutServer.StartAsync(settings: settings);
+        (await second.MoneyAsync("a")).ShouldBe("paid: p1=order | ");
+        (await second.TellAsync("payment.succeeded", "a", eventId: "another")).ShouldBe(204);
+        (await second.MoneyAsync("a")).ShouldBe("paid: p1=order | ");
+        (await second.PayAsync("b")).Status.ShouldBe(200, "the provider inside remembers its orders too");
+        ((string)(await second.CheckoutAsync("b", "wait=20"))["state"]!).ShouldBe("paid");
+    }
+}
