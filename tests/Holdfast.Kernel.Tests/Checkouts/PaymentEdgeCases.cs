@@ -229,6 +229,19 @@ public class PaymentEdgeCases : CheckoutScenario
     }
 
     [Fact]
+    public void E33_TwoPaymentsForTheSameUnknownOrder_AreTwoRefundsAtTheProvider()
+    {
+        // Found by the simulator: both refunds had the same id there, so the second was taken for a repeat of the first.
+        Tell(NoticeKind.Paid, "nobody", "p8");
+        Tell(NoticeKind.Paid, "nobody", "p9");
+        Due().ForEach(c => Say(c, PaymentOutcome.Paid, paidBy: null));
+        Space.Decide(new ResolveCheckout(Space.Hasher, "psp", "p8", "nobody's"));
+        Space.Decide(new ResolveCheckout(Space.Hasher, "psp", "p9", "nobody's"));
+
+        Due().Select(c => c.Refund!.ProviderKey).Distinct().Count().ShouldBe(2);
+    }
+
+    [Fact]
     public void E33_AnEventThatBelongsToNobody_IsKeptOnce()
     {
         Tell(NoticeKind.Other, "", null, eventId: "e").ShouldBe("kept");

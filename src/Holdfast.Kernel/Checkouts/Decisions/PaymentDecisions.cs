@@ -331,7 +331,7 @@ internal sealed class PaymentDecisions(CheckoutBook book, CheckoutSink output, C
     /// <summary>By our id; or, of one that was made by hand, the only one that waits with this amount.</summary>
     private static Refund? RefundOf(Checkout checkout, Payment? payment, PaymentNotice notice)
     {
-        if (checkout.Refunds.Find(r => notice.Refund is { } id && (RefundIds.Of(checkout.Order, r.Id) == id || r.ProviderRefund == id)) is { } named)
+        if (checkout.Refunds.Find(r => notice.Refund is { } id && (RefundIds.Of(checkout.Key, r.Id) == id || r.ProviderRefund == id)) is { } named)
         {
             return named;
         }

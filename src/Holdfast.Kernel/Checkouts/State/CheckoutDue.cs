@@ -104,7 +104,7 @@ internal sealed class CheckoutDue
             checkout.Currency,
             checkout.DeadlineMs,
             checkout.ProviderOrder,
-            refund is null ? null : new RefundCall(refund.Id, RefundIds.Of(checkout.Order, refund.Id), refund.Payment.Transaction, refund.Payment.Amount, refund.Amount, refund.Reason, refund.ProviderRefund),
+            refund is null ? null : new RefundCall(refund.Id, RefundIds.Of(checkout.Key, refund.Id), refund.Payment.Transaction, refund.Payment.Amount, refund.Amount, refund.Reason, refund.ProviderRefund),
             progress.Attempts + 1,
             progress.Failures);
     }
