@@ -11,18 +11,20 @@ internal static class DemoCommand
         var defaults = new DemoSettings();
         var buyers = WholeNumber.Option("--buyers", "Shoppers.", defaults.Buyers, 1, 10_000_000);
         var units = WholeNumber.Option("--units", "Units on sale.", defaults.Units, 1, 10_000_000);
+        var payers = WholeNumber.Option("--payers", "Shoppers who check out and pay through the simulated provider, its faults on.", defaults.Payers, 0, 1_000_000);
         var perOwner = WholeNumber.Option("--per-owner", "Units that one shopper may have.", defaults.PerOwner, 1, 1000);
         var connections = WholeNumber.Option("--connections", "RESP connections.", defaults.Connections, 1, 64);
         var kills = WholeNumber.Option("--kills", "How often the server is killed (SIGKILL) in the rush.", defaults.Kills, 0, 100);
         var seed = new Option<int>("--seed") { Description = "Steers what the shoppers do and when the server is killed.", HelpName = "N", DefaultValueFactory = _ => defaults.Seed };
-        var command = new Command("demo", "A flash sale against a real server over its real sockets: doubled requests, abandoned carts, SIGKILL in the middle; then an audit.")
+        var command = new Command("demo", "A flash sale against a real server over its real sockets: doubled requests, abandoned carts, badly sent payment callbacks, SIGKILL in the middle; then an audit.")
         {
-            buyers, units, perOwner, connections, kills, seed,
+            buyers, units, payers, perOwner, connections, kills, seed,
         };
         command.SetAction((parsed, _) => RunAsync(defaults with
         {
             Buyers = parsed.GetValue(buyers),
             Units = parsed.GetValue(units),
+            Payers = parsed.GetValue(payers),
             PerOwner = parsed.GetValue(perOwner),
             Connections = parsed.GetValue(connections),
             Kills = parsed.GetValue(kills),
@@ -39,7 +41,7 @@ internal static class DemoCommand
         using PosixSignalRegistration terminate = OnSignal(PosixSignal.SIGTERM, cancel);
         try
         {
-            Print.Line($"{settings.Buyers} shoppers, {settings.Units} units, at most {settings.PerOwner} each; the server will be killed {settings.Kills} time(s). Data in {data}, removed at the end.");
+            Print.Line($"{settings.Buyers} shoppers, {settings.Units} units, at most {settings.PerOwner} each; the server will be killed {settings.Kills} time(s) in the rush and {Math.Min(1, settings.Kills)} time(s) while {settings.Payers} shoppers pay. Data in {data}, removed at the end.");
             var sale = new FlashSale(settings, data);
             SaleResult result = await SaleProgress.ShowAsync(settings, sale.Board, Task.Run(() => sale.RunAsync(cancel.Token)));
             SaleReport.Print(result);

@@ -15,6 +15,9 @@ internal sealed record DemoSettings
     /// <summary>Units that one shopper may have.</summary>
     public int PerOwner { get; init; } = 2;
 
+    /// <summary>Shoppers who check out and pay, after the rush.</summary>
+    public int Payers { get; init; } = 5_000;
+
     /// <summary>RESP connections.</summary>
     public int Connections { get; init; } = 4;
 

@@ -1,8 +1,15 @@
 using System.Diagnostics;
+using System.Net;
+using System.Security.Cryptography;
+using Holdfast.Cli.Demo.Payments;
 using Holdfast.Cli.Verify;
 using Holdfast.Client;
 using Holdfast.Engine;
+using Holdfast.Engine.Effects;
 using Holdfast.Journal.Sqlite;
+using Holdfast.Server.Simulator;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Holdfast.Cli.Demo;
 
@@ -16,16 +23,26 @@ internal sealed class FlashSale(DemoSettings settings, string data)
 
     public async Task<SaleResult> RunAsync(CancellationToken cancellationToken)
     {
+        // The provider is another firm's: it goes on when the shop's server is killed.
+        string secret = SigningKey.Format(RandomNumberGenerator.GetBytes(32));
+        int providerPort = ServerProcess.FreePort();
+        await using WebApplication provider = SimulatorServer.Create(
+            new IPEndPoint(IPAddress.Loopback, providerPort), SigningKey.Parse(secret), SimulatorFaults.All with { DelayMs = 1_500 }, settings.Seed);
+        await provider.StartAsync(cancellationToken);
         await using var server = new ServerProcess(data, ServerProcess.FreePort(), ServerProcess.FreePort());
+        server.Environment["HOLDFAST_CHANNELS__SIMULATOR__ADDRESS"] = $"http://127.0.0.1:{providerPort}/";
+        server.Environment["HOLDFAST_CHANNELS__SIMULATOR__SECRETS__0"] = secret;
+        server.Environment["HOLDFAST_CHANNELS__SIMULATOR__NOTIFYURL"] = new Uri(server.HttpAddress, "/v1/callbacks/simulator").ToString();
         server.Start();
         await server.WaitReadyAsync(cancellationToken);
         (Cart[] carts, Audit audit, TimeSpan rush, long rushAnswers) = await SellAsync(server, cancellationToken);
+        PaymentAudit payments = await PayAsync(server, provider.Services.GetRequiredService<SimulatedProvider>(), cancellationToken);
 
         Board.Stage = "verify";
         int exitCode = await server.StopAsync();
         VerificationReport chain = await VerifyAsync();
         Board.Stage = "done";
-        return new SaleResult(carts, audit, chain, exitCode, rushAnswers, rush, Board, [.. _waits.SelectMany(w => w.Waits)]);
+        return new SaleResult(carts, audit, payments, chain, exitCode, rushAnswers, rush, Board, [.. _waits.SelectMany(w => w.Waits)]);
     }
 
     private async Task<(Cart[] Carts, Audit Audit, TimeSpan Rush, long RushAnswers)> SellAsync(ServerProcess server, CancellationToken cancellationToken)
@@ -53,6 +70,12 @@ internal sealed class FlashSale(DemoSettings settings, string data)
         Cart[] carts = [.. _shoppers.SelectMany(s => s.Carts)];
         ServerTruth truth = await TruthReader.ReadAsync(clients.Resp[0], carts, DemoSettings.Resource);
         return (carts, Audit.Of(carts, truth, settings.Units, settings.PerOwner, allOver: true), rush, rushAnswers);
+    }
+
+    private async Task<PaymentAudit> PayAsync(ServerProcess server, SimulatedProvider provider, CancellationToken cancellationToken)
+    {
+        await using var clients = new SaleClients(server, 1);
+        return await new PaymentSale(settings, server, provider, Board).RunAsync(clients.Http, cancellationToken);
     }
 
     private async Task StockAsync(IHoldfastClient client, CancellationToken cancellationToken)
@@ -144,6 +167,7 @@ internal sealed class FlashSale(DemoSettings settings, string data)
 internal sealed record SaleResult(
     IReadOnlyCollection<Cart> Carts,
     Audit Audit,
+    PaymentAudit Payments,
     VerificationReport Chain,
     int ServerExitCode,
     long RushAnswers,
@@ -152,5 +176,5 @@ internal sealed record SaleResult(
     IReadOnlyCollection<long> Waits)
 {
     /// <summary>Whether every invariant held.</summary>
-    public bool IsGood => Audit.IsGood && Chain.IsGood && ServerExitCode == 0;
+    public bool IsGood => Audit.IsGood && Payments.IsGood && Chain.IsGood && ServerExitCode == 0;
 }

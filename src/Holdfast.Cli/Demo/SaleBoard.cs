@@ -10,6 +10,7 @@ internal sealed class SaleBoard
     private long _sold;
     private int _gone;
     private int _refused;
+    private int _payers;
 
     /// <summary>Answers to all calls.</summary>
     public long Answers => Volatile.Read(ref _answers);
@@ -19,6 +20,9 @@ internal sealed class SaleBoard
 
     /// <summary>Shoppers that are done.</summary>
     public int Gone => Volatile.Read(ref _gone);
+
+    /// <summary>Shoppers who checked out and are done.</summary>
+    public int Payers => Volatile.Read(ref _payers);
 
     /// <summary>Carts that were refused.</summary>
     public int Refused => Volatile.Read(ref _refused);
@@ -37,6 +41,8 @@ internal sealed class SaleBoard
     public void Bought(long units) => Interlocked.Add(ref _sold, units);
 
     public void RefusedCart() => Interlocked.Increment(ref _refused);
+
+    public void PayerLeft() => Interlocked.Increment(ref _payers);
 
     public void ShopperLeft() => Interlocked.Increment(ref _gone);
 }

@@ -14,7 +14,7 @@ internal static class SaleProgress
         {
             while (await Task.WhenAny(sale, Task.Delay(LineEvery)) != sale)
             {
-                Print.Line($"{board.Stage}: {board.Gone} of {settings.Buyers} shoppers left, {board.Sold} of {settings.Units} units sold, {board.Refused} carts refused, {board.Answers} answers, {board.Kills} kills");
+                Print.Line($"{board.Stage}: {board.Gone} of {settings.Buyers} shoppers left, {board.Sold} of {settings.Units} units sold, {board.Refused} carts refused, {board.Answers} answers, {board.Payers} of {settings.Payers} payers left, {board.Kills} kills");
             }
 
             return await sale;
@@ -26,12 +26,14 @@ internal static class SaleProgress
             .StartAsync(async context =>
             {
                 ProgressTask shoppers = context.AddTask("shoppers", maxValue: settings.Buyers);
+                ProgressTask payers = context.AddTask("payers", maxValue: Math.Max(1, settings.Payers));
                 ProgressTask units = context.AddTask("units sold", maxValue: settings.Units);
                 long answers = 0;
                 while (await Task.WhenAny(sale, Task.Delay(PictureEvery)) != sale)
                 {
                     shoppers.Value = board.Gone;
                     units.Value = board.Sold;
+                    payers.Value = board.Payers;
                     double rate = (board.Answers - answers) / PictureEvery.TotalSeconds;
                     answers = board.Answers;
                     shoppers.Description = $"{board.Stage,-22} {rate,9:N0} answers/s, {board.Kills} kills  shoppers";

@@ -29,7 +29,7 @@ internal static class SaleReport
             }
         }
 
-        foreach (string finding in result.Audit.Findings)
+        foreach (string finding in result.Audit.Findings.Concat(result.Payments.Findings))
         {
             Cli.Print.Error(finding);
         }
@@ -67,6 +67,18 @@ internal static class SaleReport
             ("over the limit", Number(audit.OverLimit), audit.OverLimit == 0),
             ("held past the deadline", Number(audit.NotReleased), audit.NotReleased == 0),
             ("units made up or gone", Number(audit.Imbalance), audit.Imbalance == 0),
+            ("paid", Number(result.Payments.Paid), true),
+            ("not paid in time, or cancelled", Number(result.Payments.Unpaid), true),
+            ("refused for want of stock", Number(result.Payments.Refused), true),
+            ("late-paid and rescued", Number(result.Payments.Rescued), true),
+            ("late-paid and refunded", Number(result.Payments.LateRefunded), true),
+            ("duplicates swallowed", Number(result.Payments.DuplicatesSwallowed), true),
+            ("forged callbacks refused", Number(result.Payments.ForgedRefused), true),
+            ("conflicted", Number(result.Payments.Conflicted), true),
+            ("refunds", Number(result.Payments.Refunds), true),
+            ("money in", Money(result.Payments.MoneyIn), true),
+            ("orders confirmed + refunds + conflicted", $"{Money(result.Payments.OrdersConfirmed)} + {Money(result.Payments.WentBack)} + {Money(result.Payments.InConflict)}", true),
+            ("money missing", Money(result.Payments.Missing), result.Payments.Missing == 0),
             ("server's exit code", Number(result.ServerExitCode), result.ServerExitCode == 0),
             ("chain verified", result.Chain.IsGood ? $"yes, {result.Chain.Frames} frames, {result.Chain.Events} events" : "NO", result.Chain.IsGood),
             ("result", result.IsGood ? "good" : "BAD", result.IsGood),
@@ -74,6 +86,8 @@ internal static class SaleReport
     }
 
     private static string Number(double value) => value.ToString("N0", CultureInfo.InvariantCulture);
+
+    private static string Money(long minor) => (minor / 100m).ToString("N2", CultureInfo.InvariantCulture);
 
     private static string Decimal(double value) => value.ToString("F2", CultureInfo.InvariantCulture);
 }

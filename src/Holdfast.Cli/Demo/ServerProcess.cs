@@ -27,6 +27,9 @@ internal sealed class ServerProcess : IAsyncDisposable
 
     public string Data { get; }
 
+    /// <summary>Settings by the environment, over restarts.</summary>
+    public Dictionary<string, string> Environment { get; } = [];
+
     public Uri HttpAddress { get; }
 
     public string RespAddress { get; }
@@ -35,7 +38,7 @@ internal sealed class ServerProcess : IAsyncDisposable
     public int? Id => _process is { HasExited: false } process ? process.Id : null;
 
     /// <summary>What it printed last.</summary>
-    public string Log => string.Join(Environment.NewLine, _log);
+    public string Log => string.Join(System.Environment.NewLine, _log);
 
     /// <summary>
     /// A port that nothing listens on. Below the system's range for outgoing connections: otherwise a client that connects
@@ -69,6 +72,11 @@ internal sealed class ServerProcess : IAsyncDisposable
             RedirectStandardError = true,
             UseShellExecute = false,
         };
+        foreach ((string name, string value) in Environment)
+        {
+            start.Environment[name] = value;
+        }
+
         _process = Process.Start(start)!;
 
         // Drained for as long as it runs: a full pipe would stop the server.
@@ -87,7 +95,7 @@ internal sealed class ServerProcess : IAsyncDisposable
         {
             if (_process!.HasExited || waited.Elapsed > StartTimeout)
             {
-                throw new InvalidOperationException($"The server didn't become ready:{Environment.NewLine}{Log}");
+                throw new InvalidOperationException($"The server didn't become ready:{System.Environment.NewLine}{Log}");
             }
 
             await Task.Delay(20, cancellationToken);
@@ -127,7 +135,7 @@ internal sealed class ServerProcess : IAsyncDisposable
         }
         catch (OperationCanceledException e)
         {
-            throw new InvalidOperationException($"The server didn't stop within {StopTimeout.TotalSeconds} s of SIGTERM:{Environment.NewLine}{Log}", e);
+            throw new InvalidOperationException($"The server didn't stop within {StopTimeout.TotalSeconds} s of SIGTERM:{System.Environment.NewLine}{Log}", e);
         }
 
         int code = process.ExitCode;
@@ -183,7 +191,7 @@ internal sealed class ServerProcess : IAsyncDisposable
             return (own, []);
         }
 
-        string runtime = Environment.ProcessPath is { } path && Path.GetFileNameWithoutExtension(path) == "dotnet" ? path : "dotnet";
+        string runtime = System.Environment.ProcessPath is { } path && Path.GetFileNameWithoutExtension(path) == "dotnet" ? path : "dotnet";
         return (runtime, [Path.Join(folder, "holdfast.dll")]);
     }
 

@@ -26,7 +26,7 @@ internal sealed class ChannelConfig(string channel, JsonObject json)
     {
         foreach ((string name, _) in json)
         {
-            if (name != "type" && !names.Contains(name, StringComparer.OrdinalIgnoreCase))
+            if (!name.Equals("type", StringComparison.OrdinalIgnoreCase) && !names.Contains(name, StringComparer.OrdinalIgnoreCase))
             {
                 throw Wrong($"there is no '{name}'; known: {string.Join(", ", names)}");
             }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net.Http.Headers;
 using Holdfast.Engine.Effects;
 
@@ -15,13 +16,18 @@ internal sealed class CallbackSender(SigningKey key, TimeProvider time) : IAsync
     private readonly SigningKey _forgersKey = SigningKey.Parse(SigningKey.Format(new byte[32]));
     private long _sent;
     private long _forged;
+    private readonly ConcurrentDictionary<string, bool> _taken = new(StringComparer.Ordinal);
     private long _refused;
+    private long _duplicates;
 
     public long Sent => Interlocked.Read(ref _sent);
 
     public long Forged => Interlocked.Read(ref _forged);
 
     public long Refused => Interlocked.Read(ref _refused);
+
+    /// <summary>Those that were acknowledged again.</summary>
+    public long DuplicatesTaken => Interlocked.Read(ref _duplicates);
 
     public bool IsStopping => _stopping.IsCancellationRequested;
 
@@ -53,6 +59,7 @@ internal sealed class CallbackSender(SigningKey key, TimeProvider time) : IAsync
 
                 if (status is >= 200 and < 300)
                 {
+                    Interlocked.Add(ref _duplicates, _taken.TryAdd(id, true) ? 0 : 1);
                     return;
                 }
 

@@ -72,7 +72,8 @@ public sealed class SimulatedProvider : IAsyncDisposable
                     _refunds.Values.Sum(r => r.Amount),
                     _sender.Sent,
                     _sender.Forged,
-                    _sender.Refused);
+                    _sender.Refused,
+                    _sender.DuplicatesTaken);
             }
         }
     }
@@ -134,8 +135,9 @@ public sealed class SimulatedProvider : IAsyncDisposable
                 return paid;
             }
 
-            PayNow(paid, value);
-            if (Chance(Faults.Twice))
+            bool twice = Chance(Faults.Twice);
+            PayNow(paid, value, isOnlyOne: !twice);
+            if (twice)
             {
                 PayNow(paid, paid.Amount);
             }
@@ -242,15 +244,15 @@ public sealed class SimulatedProvider : IAsyncDisposable
         }
     }
 
-    private void PayNow(SimulatedOrder order, long amount)
+    private void PayNow(SimulatedOrder order, long amount, bool isOnlyOne = false)
     {
         string transaction = "sim-" + (_payments.Count + 1).ToString(CultureInfo.InvariantCulture);
         Do(new JsonObject { ["do"] = "pay", ["space"] = order.Space, ["order"] = order.Order, ["transaction"] = transaction, ["amount"] = amount });
-        Notify(order, NoticeKind.Paid, transaction, amount, null);
+        Notify(order, NoticeKind.Paid, transaction, amount, null, isFoundByAsking: isOnlyOne);
     }
 
     /// <summary>Under the lock: the order of draws is the order of what happens.</summary>
-    private void Notify(SimulatedOrder order, NoticeKind kind, string transaction, long amount, string? refund)
+    private void Notify(SimulatedOrder order, NoticeKind kind, string transaction, long amount, string? refund, bool isFoundByAsking = false)
     {
         if (order.NotifyUrl is null)
         {
@@ -264,15 +266,23 @@ public sealed class SimulatedProvider : IAsyncDisposable
             _sender.SendForged(order.NotifyUrl, id + "-forged", body);
         }
 
+        TimeSpan lost = TimeSpan.Zero;
         if (Chance(Faults.Drop))
         {
-            return;
+            if (isFoundByAsking)
+            {
+                return; // never sent
+            }
+
+            // One of two payments, or one after the close: asking about the order would not show it, and were it never
+            // sent, it would be found on the bill alone. So it is lost on its way, and sent again later.
+            lost = TimeSpan.FromMilliseconds(2 * Faults.DelayMs);
         }
 
         int copies = Chance(Faults.Duplicate) ? _random.Next(2, 6) : 1;
         for (int i = 0; i < copies; i++)
         {
-            _sender.Send(order.NotifyUrl, id, body, TimeSpan.FromMilliseconds(Chance(Faults.Delay) ? _random.Next(Faults.DelayMs + 1) : 0));
+            _sender.Send(order.NotifyUrl, id, body, lost + TimeSpan.FromMilliseconds(Chance(Faults.Delay) ? _random.Next(Faults.DelayMs + 1) : 0));
         }
     }
 
@@ -379,4 +389,5 @@ public sealed record SimulatedRefund(string Id, string Transaction, string Order
 /// <param name="CallbacksSent">Genuine callbacks sent, repeats included.</param>
 /// <param name="CallbacksForged">Forged ones sent.</param>
 /// <param name="ForgedRefused">Forged ones that were answered 401.</param>
-public sealed record SimulatorBooks(int Orders, int Payments, long Paid, int Refunds, long Refunded, long CallbacksSent, long CallbacksForged, long ForgedRefused);
+/// <param name="DuplicatesTaken">Callbacks that were acknowledged though the same had been before.</param>
+public sealed record SimulatorBooks(int Orders, int Payments, long Paid, int Refunds, long Refunded, long CallbacksSent, long CallbacksForged, long ForgedRefused, long DuplicatesTaken);

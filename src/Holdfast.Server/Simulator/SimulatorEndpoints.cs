@@ -159,6 +159,7 @@ public static class SimulatorEndpoints
                 ["callbacksSent"] = books.CallbacksSent,
                 ["callbacksForged"] = books.CallbacksForged,
                 ["forgedRefused"] = books.ForgedRefused,
+                ["duplicatesTaken"] = books.DuplicatesTaken,
             }.ToJsonString(),
             context.RequestAborted);
     }

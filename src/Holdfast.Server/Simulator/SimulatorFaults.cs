@@ -8,7 +8,8 @@ public sealed record SimulatorFaults
     /// <summary>A callback is sent again, once to four times, from several connections.</summary>
     public double Duplicate { get; init; }
 
-    /// <summary>A callback is never sent.</summary>
+    /// <summary>A callback is never sent; one that tells of what asking about the order would not show (a second payment, one
+    /// after the close, a refund) is sent late.</summary>
     public double Drop { get; init; }
 
     /// <summary>A callback is sent late, and so after others: up to <see cref="DelayMs"/>.</summary>
