@@ -1,6 +1,7 @@
 using System.Net;
 using System.Runtime.CompilerServices;
 using Holdfast.Engine;
+using Holdfast.Server.Outlets;
 using Holdfast.Server.Simulator;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -91,6 +92,9 @@ public static class HoldfastServer
         services.AddSingleton<CallbackCalls>();
         services.AddSingleton<CallbackMetrics>();
         services.AddSingleton(s => new UnverifiedLimit(s.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<OutletHost>();
+        services.AddHostedService(s => s.GetRequiredService<OutletHost>());
+        services.AddSingleton<OutletCalls>();
         services.AddSingleton<ChannelSetup>();
         services.AddHostedService(s => s.GetRequiredService<ChannelSetup>());
         services.AddSingleton<SpaceCalls>();
@@ -122,6 +126,7 @@ public static class HoldfastServer
             app.Services.GetRequiredService<TransactionCalls>().Map(routes);
             app.Services.GetRequiredService<CheckoutCalls>().Map(routes);
             app.Services.GetRequiredService<CallbackCalls>().Map(routes);
+            app.Services.GetRequiredService<OutletCalls>().Map(routes);
         }
 
         app.Services.GetRequiredService<SpaceCalls>().Map(app);

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Text.Json.Nodes;
 using Holdfast.Engine.Effects;
+using Holdfast.Server.Outlets;
 using Microsoft.Extensions.Configuration;
 
 namespace Holdfast.Server;
@@ -29,7 +30,7 @@ public sealed record ServerSettings
     public const string FileName = "holdfast.json";
 
     private static readonly string[] Known =
-        ["data", "http", "resp", "journal", "connection", "apiKeys", "otlp", "maxConnections", "queueCapacity", "signingSecrets", "channels"];
+        ["data", "http", "resp", "journal", "connection", "apiKeys", "otlp", "maxConnections", "queueCapacity", "signingSecrets", "channels", "outlets"];
 
     /// <summary>Folder of the journal's and the views' files. Default <c>./data</c>.</summary>
     public string Data { get; init; } = "./data";
@@ -66,6 +67,12 @@ public sealed record ServerSettings
     /// <c>type</c> says which kind it is. Changed in the file, they are in use within a second or two.
     /// </summary>
     public JsonObject Channels { get; init; } = [];
+
+    /// <summary>
+    /// Where the shop's own services hear of checkouts, by name: <c>{"url":"https://...","secrets":["whsec_..."]}</c> (Standard
+    /// Webhooks) or <c>{"uri":"amqp://...","exchange":"holdfast"}</c> (RabbitMQ); with <c>events</c> only some types.
+    /// </summary>
+    public JsonObject Outlets { get; init; } = [];
 
     /// <summary>The file that was read; null: none.</summary>
     internal string? File { get; init; }
@@ -131,6 +138,7 @@ public sealed record ServerSettings
                 : null,
             MaxConnections = Whole(configuration, "maxConnections", defaults.MaxConnections),
             Channels = Object(configuration.GetSection("channels"), lowerCase: true),
+            Outlets = Object(configuration.GetSection("outlets"), lowerCase: true),
             SigningSecrets = [.. configuration.GetSection("signingSecrets").GetChildren().Select(s => s.Value ?? "")],
             QueueCapacity = Whole(configuration, "queueCapacity", defaults.QueueCapacity),
         };
@@ -164,6 +172,7 @@ public sealed record ServerSettings
         }
 
         ChannelSetup.Check(Channels);
+        OutletSettings.Parse(Outlets);
         ProtectedMode.Check(this);
     }
 
