@@ -30,7 +30,16 @@ Transactions of two HTTP participants that do nothing, 256 callers|transactions.
 Their calls|transactions.http.calls|
 As many bare HTTP calls, 256 callers|transactions.http.bare|none
 Transactions with barrier and a statement in each of two branches, PostgreSQL, 64 callers|transactions.sql|fsync each commit and batch
-The same statements alone, 64 callers|transactions.sql.bare|fsync each commit'
+The same statements alone, 64 callers|transactions.sql.bare|fsync each commit
+Callbacks of Standard Webhooks over HTTP, 64 callers|payments.standard-webhooks|fsync each batch
+As many of its signatures verified alone|payments.standard-webhooks.alone|none
+Callbacks of Stripe|payments.stripe|fsync each batch
+As many of its signatures verified alone|payments.stripe.alone|none
+Callbacks of WeChat Pay|payments.wechatpay|fsync each batch
+As many of its signatures verified and decrypted alone|payments.wechatpay.alone|none
+Callbacks of Alipay|payments.alipay|fsync each batch
+As many of its signatures verified alone|payments.alipay.alone|none
+Checkouts from hold to paid through the simulated provider, 64 callers|payments.checkouts|fsync each batch'
 
 # title | key | over key | must reach | goal (empty: shown only)
 ratios='In process, SQLite, 1,024 callers / PostgreSQL hot row|process.sqlite.1024|postgres.hot|1000|1500
@@ -47,7 +56,11 @@ Sold out / holds, in process, PostgreSQL|process.postgres.1024.refusals|process.
 Sold out / holds, HTTP, 64 connections|http.soldout.64|http.hold.64||
 Sold out / holds, HTTP, 256 connections|http.soldout.256|http.hold.256||
 Calls of transactions / bare HTTP calls|transactions.http.calls|transactions.http.bare||
-Transactions with barrier / the same statements alone|transactions.sql|transactions.sql.bare|0.43|'
+Transactions with barrier / the same statements alone|transactions.sql|transactions.sql.bare|0.43|
+Callbacks of Standard Webhooks / its signatures alone|payments.standard-webhooks|payments.standard-webhooks.alone||
+Callbacks of Stripe / its signatures alone|payments.stripe|payments.stripe.alone||
+Callbacks of WeChat Pay / its signatures alone|payments.wechatpay|payments.wechatpay.alone||
+Callbacks of Alipay / its signatures alone|payments.alipay|payments.alipay.alone||'
 
 # Shared by the awk programs below: the samples, their median and extremes.
 # shellcheck disable=SC2016  # awk, not bash

@@ -1,5 +1,6 @@
 namespace Holdfast.Testing.Tests;
 
+[Collection("simulations")] // each takes all processors: one after another, so that the tests over sockets get their turn
 public class PaymentSimulationTests
 {
     private const int Seeds = 3_000;

@@ -6,6 +6,7 @@ namespace Holdfast.Testing.Tests;
 /// Thousands of seeds of the simulated space. A failing seed is printed; <c>HOLDFAST_SEED=N</c> runs that one alone, and
 /// <c>HOLDFAST_SEEDS=N</c> sets how many.
 /// </summary>
+[Collection("simulations")] // each takes all processors: one after another, so that the tests over sockets get their turn
 public sealed class SpaceSimulationTests(ITestOutputHelper output)
 {
     private static readonly int Seeds = Number("HOLDFAST_SEEDS") ?? 3000;

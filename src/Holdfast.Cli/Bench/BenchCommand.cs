@@ -30,9 +30,15 @@ internal static class BenchCommand
             HelpName = "KIND",
         };
         transactions.AcceptOnlyFromAmong("holds", "http", "sql");
+        var payments = new Option<string?>("--payments")
+        {
+            Description = "Measure payments instead: callbacks (each channel's over HTTP, beside its signatures alone) or checkouts (from hold to paid through the simulated provider).",
+            HelpName = "KIND",
+        };
+        payments.AcceptOnlyFromAmong("callbacks", "checkouts");
         var command = new Command("bench", "Measure the loop in this process: string ids, owners, limits, deadlines, hash chain and views, as in production.")
         {
-            journal, connection, callers, count, resources, live, data, latency, replay, views, transactions,
+            journal, connection, callers, count, resources, live, data, latency, replay, views, transactions, payments,
         };
         command.SetAction((parsed, _) => RunAsync(new BenchSettings
         {
@@ -47,6 +53,7 @@ internal static class BenchCommand
             Replay = parsed.GetValue(replay),
             Views = !parsed.GetValue(views),
             Transactions = parsed.GetValue(transactions),
+            Payments = parsed.GetValue(payments),
         }));
         return command;
     }
@@ -71,12 +78,13 @@ internal static class BenchCommand
         Print.Value("processor cores", Environment.ProcessorCount);
         try
         {
-            return settings.Transactions is not null ? await new TransactionsBench(settings).RunAsync()
+            return settings.Payments is not null ? await new PaymentsBench(settings).RunAsync()
+                : settings.Transactions is not null ? await new TransactionsBench(settings).RunAsync()
                 : settings.Live > 0
                 ? await new LiveBench(settings).RunAsync()
                 : await new RoundsBench(settings).RunAsync();
         }
-        catch (Exception e) when (e is BenchException or JournalException or IOException or UnauthorizedAccessException or ArgumentException)
+        catch (Exception e) when (e is BenchException or JournalException or SettingsException or IOException or UnauthorizedAccessException or ArgumentException)
         {
             Print.Error(e.Message);
             return e is BenchException or JournalException ? ExitCode.Bad : ExitCode.BadArguments;

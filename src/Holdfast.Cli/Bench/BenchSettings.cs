@@ -29,6 +29,9 @@ internal sealed record BenchSettings
     /// <summary>Transactions of this kind are measured instead: holds, http or sql; null: not.</summary>
     public string? Transactions { get; init; }
 
+    /// <summary>Payments are measured instead: callbacks or checkouts; null: not.</summary>
+    public string? Payments { get; init; }
+
     /// <summary>Whether latency is measured open-loop at half of the rate.</summary>
     public bool Latency { get; init; }
 

@@ -55,20 +55,12 @@ internal sealed class ChannelConfig(string channel, JsonObject json)
         long value = json[name] switch
         {
             null => otherwise,
-            JsonValue number when number.TryGetValue(out long whole) => whole,
+            JsonValue number when long.TryParse(number.ToJsonString(), NumberStyles.None, CultureInfo.InvariantCulture, out long whole) => whole,
             JsonValue text when text.TryGetValue(out string? digits) && long.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out long whole) => whole,
             _ => throw Wrong($"{name} must be a whole number"),
         };
         return value >= least && value <= most ? value : throw Wrong($"{name} must be from {least} to {most}");
     }
-
-    public double Share(string name) => json[name] switch
-    {
-        null => 0,
-        JsonValue value when value.TryGetValue(out double share) && share is >= 0 and <= 1 => share,
-        JsonValue value when value.TryGetValue(out string? text) && double.TryParse(text, CultureInfo.InvariantCulture, out double share) && share is >= 0 and <= 1 => share,
-        _ => throw Wrong($"{name} must be a number from 0 to 1"),
-    };
 
     public TimeSpan Tolerance() => TimeSpan.FromSeconds(Whole("toleranceSeconds", DefaultToleranceSeconds, 1, 24 * 3600));
 

@@ -229,6 +229,21 @@ public class PaymentEdgeCases : CheckoutScenario
     }
 
     [Fact]
+    public void E33_ARefusedRefundOfSuspense_IsAskedForAnewByItsOperator()
+    {
+        Tell(NoticeKind.Paid, "nobody", "p9");
+        Say(One(PaymentOp.Query), PaymentOutcome.Unknown, retryMs: 900_000);
+        Space.Decide(new ResolveCheckout(Space.Hasher, "psp", "p9", "nobody's"));
+        Say(One(PaymentOp.Refund), PaymentOutcome.Refused);
+        View("psp/p9").IsStuck.ShouldBeTrue();
+
+        Space.Decide(new RetryCheckout(Space.Hasher, "psp/p9")).Code.ShouldBe(Code.Ok);
+        Say(Due().Single(c => c.Op == PaymentOp.Refund), PaymentOutcome.Refunded);
+        View("psp/p9").IsStuck.ShouldBeFalse();
+        View("psp/p9").EndedAtMs.ShouldBe(Space.Now);
+    }
+
+    [Fact]
     public void E33_TwoPaymentsForTheSameUnknownOrder_AreTwoRefundsAtTheProvider()
     {
         // Found by the simulator: both refunds had the same id there, so the second was taken for a repeat of the first.

@@ -35,6 +35,14 @@ public sealed class AccessTests
                 continue;
             }
 
+            if (path.Contains("/callbacks/", StringComparison.Ordinal) || path.StartsWith("/simulator/", StringComparison.Ordinal))
+            {
+                // A callback's key is its signature; the simulated provider is there only when somebody has configured it.
+                endpoint.Metadata.GetMetadata<Needs>()!.Role.ShouldBe(Roles.None);
+                (await server.SendAsync(method, path, null)).Status.ShouldBe(404, path);
+                continue;
+            }
+
             closed++;
             (await server.SendAsync(method, path, null)).ShouldBeProblem(401, "unauthorized");
             (await server.SendAsync(method, path, null, "wrong-key-0123456789")).ShouldBeProblem(401, "unauthorized");
@@ -113,7 +121,10 @@ public sealed class AccessTests
 
     private static Roles Expected(HttpMethod method, string path) =>
         method == HttpMethod.Get ? Roles.Read
+        : path.EndsWith("/settle", StringComparison.Ordinal) || path.EndsWith("/resolve", StringComparison.Ordinal)
+            || (path.Contains("/suspense/", StringComparison.Ordinal) && path.EndsWith("/refund", StringComparison.Ordinal)) ? Roles.Approve
         : method == HttpMethod.Put || path.EndsWith("/adjustments", StringComparison.Ordinal)
-            || path.EndsWith("/retry", StringComparison.Ordinal) || path.EndsWith("/force", StringComparison.Ordinal) ? Roles.Operate
+            || path.EndsWith("/retry", StringComparison.Ordinal) || path.EndsWith("/force", StringComparison.Ordinal)
+            || path.EndsWith("/replay", StringComparison.Ordinal) ? Roles.Operate
         : Roles.Write;
 }

@@ -65,7 +65,7 @@ internal sealed class CheckoutDecisions(CheckoutBook book, CheckoutSink output, 
     public Answer Get(GetCheckout command, long nowMs) => Touch(command.CheckoutId, nowMs) is { } checkout ? Done(checkout, repeat: false) : Unknown();
 
     /// <summary>A get that writes nothing, not even a deadline that is due.</summary>
-    public Answer Peek(GetCheckout command) => book.Find(command.CheckoutId) is { } checkout ? Done(checkout, repeat: false) : Unknown();
+    public Answer Peek(GetCheckout command) => FindListed(command.CheckoutId) is { } checkout ? Done(checkout, repeat: false) : Unknown();
 
     public Answer List(ListCheckouts command)
     {
@@ -254,13 +254,14 @@ internal sealed class CheckoutDecisions(CheckoutBook book, CheckoutSink output, 
 
     private static Answer Done(Checkout checkout, bool repeat) => new() { Repeat = repeat, Detail = CheckoutViews.Of(checkout) };
 
+    /// <summary>By its id; what is in suspense by <c>channel/transaction</c>.</summary>
     private Checkout? FindListed(string id) => book.Find(id)
         ?? (id.IndexOf('/', StringComparison.Ordinal) is var slash and > 0 ? book.Find(CheckoutBook.SuspenseKey(id[..slash], id[(slash + 1)..])) : null);
 
     /// <summary>The checkout that a command is about, its deadline settled; null: there is none.</summary>
     private Checkout? Touch(string key, long nowMs)
     {
-        Checkout? checkout = book.Find(key);
+        Checkout? checkout = FindListed(key);
         if (checkout is not null)
         {
             SettleDeadline(checkout, nowMs);
