@@ -118,7 +118,13 @@ public static class SimulatorEndpoints
     private static async Task PayAsync(HttpContext context, Func<SimulatedProvider?> provider)
     {
         long? amount = long.TryParse(context.Request.Query["amount"], NumberStyles.None, CultureInfo.InvariantCulture, out long given) ? given : null;
-        bool paid = provider()?.Pay(Route(context, "space"), Route(context, "order"), amount) is not null;
+        if (provider() is not { } simulated)
+        {
+            context.Response.StatusCode = StatusCodes.Status404NotFound;
+            return;
+        }
+
+        bool paid = simulated.Pay(Route(context, "space"), Route(context, "order"), amount) is not null;
         context.Response.StatusCode = paid ? StatusCodes.Status200OK : StatusCodes.Status409Conflict;
         context.Response.ContentType = "text/html; charset=utf-8";
         await context.Response.WriteAsync(
