@@ -38,13 +38,6 @@ public sealed class PaymentChannels(HttpMessageInvoker http, TimeProvider time, 
         _byName = channels;
     }
 
-    /// <summary>Uses this channel from now on, in place of one of its name.</summary>
-    public void Add(IPaymentChannel channel)
-    {
-        ArgumentNullException.ThrowIfNull(channel);
-        _byName = new Dictionary<string, IPaymentChannel>(_byName, StringComparer.Ordinal) { [channel.Name] = channel };
-    }
-
     /// <summary>Makes one channel from its settings.</summary>
     /// <exception cref="ChannelConfigException">They are not usable; the message names the setting.</exception>
     public IPaymentChannel Create(string name, JsonNode? config)

@@ -1,7 +1,6 @@
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
-using Holdfast.Engine.Effects;
 using Holdfast.Engine.Payments.StandardWebhooks;
 using Holdfast.Kernel;
 
@@ -11,8 +10,7 @@ namespace Holdfast.Engine.Payments.Simulator;
 /// <remarks>Settings: <c>address</c> of the provider, <c>secrets</c> that it signs with, <c>notifyUrl</c> that it calls back, <c>toleranceSeconds</c>.</remarks>
 internal sealed class SimulatorChannel : IPaymentChannel
 {
-    private readonly IReadOnlyList<SigningKey> _keys;
-    private readonly TimeSpan _tolerance;
+    private readonly PaymentMessageIntake _intake;
     private readonly Uri _address;
     private readonly string? _notifyUrl;
     private readonly HttpMessageInvoker _http;
@@ -21,8 +19,7 @@ internal sealed class SimulatorChannel : IPaymentChannel
     {
         config.Known("secrets", "toleranceSeconds", "address", "notifyUrl");
         Name = config.Channel;
-        _keys = StandardWebhooksChannel.Keys(config);
-        _tolerance = config.Tolerance();
+        _intake = new PaymentMessageIntake(config);
         _address = config.Address("address", "http://127.0.0.1:7080/");
         _notifyUrl = config.Text("notifyUrl");
         _http = http;
@@ -34,23 +31,9 @@ internal sealed class SimulatorChannel : IPaymentChannel
 
     public string? Problem(string checkout, long amount, string currency) => null;
 
-    public CallbackVerdict Verify(CallbackRequest request, DateTimeOffset now)
-    {
-        if (StandardWebhookSignature.Refusal(request.Header, request.Body.Span, _keys, _tolerance, now) is { } refusal)
-        {
-            return CallbackVerdict.Refused(refusal);
-        }
+    public CallbackVerdict Verify(CallbackRequest request, DateTimeOffset now) => _intake.Verify(request, now);
 
-        JsonObject? root = JsonFacts.ParseObject(request.Body.Span);
-        return CallbackVerdict.Genuine(PaymentMessage.Read(Name, request.Header("webhook-id")!, root, request.Body), root);
-    }
-
-    public CallbackReply Reply(CallbackOutcome outcome) => outcome switch
-    {
-        CallbackOutcome.Taken => new CallbackReply(204),
-        CallbackOutcome.Refused => new CallbackReply(401, "application/json", "{\"code\":\"unauthorized\"}"),
-        _ => new CallbackReply(503),
-    };
+    public CallbackReply Reply(CallbackOutcome outcome) => PaymentMessageIntake.Reply(outcome);
 
     public Task<PaymentResult> CreateAsync(PaymentOrder order, CancellationToken cancellationToken) => SendAsync(
         HttpMethod.Post,

@@ -192,7 +192,6 @@ internal sealed class PaymentDecisions(CheckoutBook book, CheckoutSink output, C
             return "conflicted";
         }
 
-        bool late = checkout.State == CheckoutState.Expired;
         Answer had = holds.Consume(checkout, nowMs, out bool rescued);
         if (had.Code == Code.Ok)
         {
@@ -201,7 +200,7 @@ internal sealed class PaymentDecisions(CheckoutBook book, CheckoutSink output, C
         }
 
         string why = $"paid late, and its units were gone ({had.Code.Text()})"; // E26
-        if (!late)
+        if (checkout.IsPayable)
         {
             End(checkout, CheckoutState.Expired, "late", why, nowMs);
         }
