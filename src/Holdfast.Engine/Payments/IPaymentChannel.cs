@@ -17,6 +17,15 @@ public interface IPaymentChannel
     /// <summary>Verifies the raw bytes in constant time, then reads what they say. Never throws for what a stranger sent.</summary>
     CallbackVerdict Verify(CallbackRequest request, DateTimeOffset now);
 
+    /// <summary>
+    /// Reads the body of a callback that was verified when it came and kept in the journal since: what this version of the
+    /// channel understands, which may be more than the one that took it. No signature is looked at, and no clock.
+    /// </summary>
+    /// <param name="eventId">The event's id as it was kept.</param>
+    /// <param name="body">The kept bytes.</param>
+    /// <returns>What it says; null when it can't be read (any more): another key, another form.</returns>
+    PaymentNotice? Reread(string eventId, ReadOnlyMemory<byte> body);
+
     /// <summary>How the provider wants to hear that a callback was taken, or wasn't.</summary>
     CallbackReply Reply(CallbackOutcome outcome);
 

@@ -82,6 +82,7 @@ public static class HoldfastServer
         services.AddSingleton<CallPool>();
         services.AddSingleton<HttpProblems>();
         services.AddSingleton<SpaceOf>();
+        services.AddSingleton<SpaceCall>();
         services.AddSingleton<HoldCalls>();
         services.AddSingleton<ResourceCalls>();
         services.AddSingleton<ListCalls>();
@@ -90,6 +91,7 @@ public static class HoldfastServer
         services.AddSingleton<TransactionCalls>();
         services.AddSingleton<CheckoutCalls>();
         services.AddSingleton<CallbackCalls>();
+        services.AddSingleton<KeptCallbackCalls>();
         services.AddSingleton<CallbackMetrics>();
         services.AddSingleton(s => new UnverifiedLimit(s.GetRequiredService<TimeProvider>()));
         services.AddSingleton<OutletHost>();
@@ -126,6 +128,7 @@ public static class HoldfastServer
             app.Services.GetRequiredService<TransactionCalls>().Map(routes);
             app.Services.GetRequiredService<CheckoutCalls>().Map(routes);
             app.Services.GetRequiredService<CallbackCalls>().Map(routes);
+            app.Services.GetRequiredService<KeptCallbackCalls>().Map(routes);
             app.Services.GetRequiredService<OutletCalls>().Map(routes);
         }
 

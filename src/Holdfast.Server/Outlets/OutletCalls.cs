@@ -8,7 +8,7 @@ using Microsoft.AspNetCore.Routing;
 namespace Holdfast.Server.Outlets;
 
 /// <summary>The calls on outlets: how they stand, and replay.</summary>
-internal sealed class OutletCalls(OutletHost outlets, SpaceOf spaces, CallPool calls)
+internal sealed class OutletCalls(OutletHost outlets, SpaceCall frame)
 {
     private const int BodyBytesMax = 4096;
 
@@ -18,7 +18,7 @@ internal sealed class OutletCalls(OutletHost outlets, SpaceOf spaces, CallPool c
         routes.MapPost("outlets/{outlet}/replay", ReplayAsync).Needs(Roles.Operate);
     }
 
-    private Task ListAsync(HttpContext context) => WithCallAsync(context, async call =>
+    private Task ListAsync(HttpContext context) => frame.RunAsync(context, async call =>
     {
         call.Out.Begin();
         Utf8JsonWriter json = call.Out.Json;
@@ -50,14 +50,8 @@ internal sealed class OutletCalls(OutletHost outlets, SpaceOf spaces, CallPool c
         await call.SendAsync(context, StatusCodes.Status200OK);
     });
 
-    private Task ReplayAsync(HttpContext context) => WithCallAsync(context, async call =>
+    private Task ReplayAsync(HttpContext context) => frame.RunAsync(context, async (call, space) =>
     {
-        if (spaces.Find(context, out Problem missing, out string detail) is not { } space)
-        {
-            await call.RefuseAsync(context, missing, detail);
-            return;
-        }
-
         JsonElement body = JsonBody.Parse(await JsonBody.ReadAsync(context, BodyBytesMax), optional: true);
         JsonBody.Known(body, "after");
         long after = JsonBody.Whole(body, "after") ?? 0;
@@ -75,22 +69,4 @@ internal sealed class OutletCalls(OutletHost outlets, SpaceOf spaces, CallPool c
 
         context.Response.StatusCode = StatusCodes.Status202Accepted;
     });
-
-    private async Task WithCallAsync(HttpContext context, Func<Call, Task> answer)
-    {
-        await Call.LeaveSharedThread();
-        Call call = calls.Rent();
-        try
-        {
-            await answer(call);
-        }
-        catch (BodyException e)
-        {
-            await call.RefuseAsync(context, e.Kind, e.Message);
-        }
-        finally
-        {
-            calls.Return(call);
-        }
-    }
 }

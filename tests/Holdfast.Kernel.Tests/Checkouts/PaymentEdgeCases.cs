@@ -401,4 +401,42 @@ public class PaymentEdgeCases : CheckoutScenario
         View("b").State.ShouldBe(CheckoutState.Paid);
         Space.Buckets("sku").ShouldBe((1, 0, 1));
     }
+
+    [Fact]
+    public void A_notice_that_is_read_again_is_understood_anew_and_counts_once()
+    {
+        Begin("c", calls: false);
+        PaymentNotice notice = Notice(NoticeKind.Other, "c", eventId: "e");
+        Take(notice, calls: false).Detail.ShouldBe("kept");
+        PaymentNotice understood = notice with { Kind = NoticeKind.Paid };
+        Take(understood, calls: false).Detail.ShouldBe("duplicate", "one that comes again is no news");
+
+        Again(understood).Detail.ShouldBe("paid");
+        Again(understood).Detail.ShouldBe("duplicate");
+
+        Money("c").ShouldBe("Paid: p1=Order | ");
+    }
+
+    [Fact]
+    public void A_notice_of_nobody_that_is_read_again_as_a_payment_is_kept_in_suspense()
+    {
+        PaymentNotice notice = Notice(NoticeKind.Other, "nobody", eventId: "e");
+        Take(notice, calls: false).Detail.ShouldBe("kept");
+        Again(notice).Detail.ShouldBe("duplicate");
+
+        Again(notice with { Kind = NoticeKind.Paid }).Detail.ShouldBe("suspense");
+        Again(notice with { Kind = NoticeKind.Paid }).Detail.ShouldBe("duplicate");
+    }
+
+    [Fact]
+    public void A_notice_from_before_checkouts_were_forgotten_is_not_read_again()
+    {
+        long kept = Space.Now;
+        Space.Pass(new CheckoutOptions().RetentionMs);
+
+        Again(Notice(NoticeKind.Paid, "c"), kept).Code.ShouldBe(Code.TooOld, "it would look like money that nobody knows");
+    }
+
+    private Answer Again(PaymentNotice notice, long keptAtMs = 0) =>
+        Space.Decide(new TakeNotice(Space.Hasher, notice, false, keptAtMs == 0 ? Space.Now : keptAtMs));
 }

@@ -4,6 +4,7 @@ using Holdfast.Testing.Attacks;
 
 namespace Holdfast.Testing.Tests.Attacks;
 
+[Collection("simulations")] // the simulations take all pool threads, and then nobody answers an attack in time
 public class AttackKitTests
 {
     [Fact]

@@ -97,6 +97,9 @@ internal sealed partial class AlipayChannel : IPaymentChannel
         return CallbackVerdict.Genuine(AlipayNotice.Read(Name, form, request.Body), Content(form));
     }
 
+    public PaymentNotice? Reread(string eventId, ReadOnlyMemory<byte> body) =>
+        AlipayForm.Parse(body.Span) is { } form ? AlipayNotice.Read(Name, form, body) : null;
+
     public CallbackReply Reply(CallbackOutcome outcome) => outcome switch
     {
         CallbackOutcome.Taken => new CallbackReply(200, "text/plain", "success"),

@@ -33,6 +33,8 @@ internal sealed class SimulatorChannel : IPaymentChannel
 
     public CallbackVerdict Verify(CallbackRequest request, DateTimeOffset now) => _intake.Verify(request, now);
 
+    public PaymentNotice? Reread(string eventId, ReadOnlyMemory<byte> body) => _intake.Reread(eventId, body);
+
     public CallbackReply Reply(CallbackOutcome outcome) => PaymentMessageIntake.Reply(outcome);
 
     public Task<PaymentResult> CreateAsync(PaymentOrder order, CancellationToken cancellationToken) => SendAsync(

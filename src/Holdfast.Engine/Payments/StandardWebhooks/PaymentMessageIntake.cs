@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Holdfast.Engine.Effects;
+using Holdfast.Kernel;
 
 namespace Holdfast.Engine.Payments.StandardWebhooks;
 
@@ -37,6 +38,9 @@ internal sealed class PaymentMessageIntake
         JsonObject? root = JsonFacts.ParseObject(request.Body.Span);
         return CallbackVerdict.Genuine(PaymentMessage.Read(_channel, request.Header("webhook-id")!, root, request.Body), root);
     }
+
+    public PaymentNotice? Reread(string eventId, ReadOnlyMemory<byte> body) =>
+        JsonFacts.ParseObject(body.Span) is { } root ? PaymentMessage.Read(_channel, eventId, root, body) : null;
 
     private static IReadOnlyList<SigningKey> Keys(ChannelConfig config)
     {

@@ -55,6 +55,9 @@ internal sealed class StripeChannel : IPaymentChannel
         return CallbackVerdict.Genuine(StripeEvent.Read(Name, root, request.Body), root);
     }
 
+    public PaymentNotice? Reread(string eventId, ReadOnlyMemory<byte> body) =>
+        JsonFacts.ParseObject(body.Span) is { } root ? StripeEvent.Read(Name, root, body) : null;
+
     public CallbackReply Reply(CallbackOutcome outcome) => outcome switch
     {
         CallbackOutcome.Taken => new CallbackReply(200),

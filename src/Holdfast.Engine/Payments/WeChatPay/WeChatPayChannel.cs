@@ -87,6 +87,14 @@ internal sealed partial class WeChatPayChannel : IPaymentChannel
         return CallbackVerdict.Genuine(WeChatPayNotice.Read(Name, envelope, content, request.Body), content);
     }
 
+    public PaymentNotice? Reread(string eventId, ReadOnlyMemory<byte> body)
+    {
+        JsonObject? envelope = JsonFacts.ParseObject(body.Span);
+        return JsonFacts.Object(envelope, "resource") is { } resource && WeChatPaySignature.Decrypt(resource, _apiV3Key) is { } plain
+            ? WeChatPayNotice.Read(Name, envelope, JsonFacts.ParseObject(plain), body)
+            : null;
+    }
+
     public CallbackReply Reply(CallbackOutcome outcome) => outcome switch
     {
         CallbackOutcome.Taken => new CallbackReply(204),

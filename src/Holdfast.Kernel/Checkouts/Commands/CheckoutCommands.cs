@@ -188,7 +188,9 @@ public sealed class TakeNotice : Command
     /// <param name="hasher">The space's.</param>
     /// <param name="notice">What was told.</param>
     /// <param name="channelCalls">Whether that channel can call its provider.</param>
-    public TakeNotice(NameHasher hasher, PaymentNotice notice, bool channelCalls)
+    /// <param name="keptAtMs">Of one that was taken before and is read anew from the journal, when it was, in unix
+    /// milliseconds: its event id is then no reason to swallow it, what it says still counts once. 0: it has just come.</param>
+    public TakeNotice(NameHasher hasher, PaymentNotice notice, bool channelCalls, long keptAtMs = 0)
         : base(hasher)
     {
         ArgumentNullException.ThrowIfNull(notice);
@@ -202,12 +204,17 @@ public sealed class TakeNotice : Command
             Type = Plain(notice.Type)!,
         };
         ChannelCalls = channelCalls;
+        KeptAtMs = keptAtMs;
         Begin("-"u8, "the notice");
     }
 
     internal PaymentNotice Notice { get; }
 
     internal bool ChannelCalls { get; }
+
+    internal long KeptAtMs { get; }
+
+    internal bool Again => KeptAtMs != 0;
 
     /// <summary>What a provider writes is genuine, and still not to forge a line of a log, nor to fill the memory.</summary>
     private static string? Plain(string? text)

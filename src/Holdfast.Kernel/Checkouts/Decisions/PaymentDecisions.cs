@@ -13,18 +13,29 @@ internal sealed class PaymentDecisions(CheckoutBook book, CheckoutSink output, C
     {
         PaymentNotice notice = command.Notice;
         string transaction = TransactionOf(notice);
+        if (command.Again && command.KeptAtMs <= nowMs - options.RetentionMs)
+        {
+            // What it belonged to may be forgotten: it would look like money that nobody knows.
+            return Answer.Refused(Code.TooOld, "it came longer ago than finished checkouts are remembered");
+        }
+
         if (Find(notice, transaction) is not { } checkout)
         {
-            return TakeStray(notice, transaction, command.ChannelCalls, nowMs);
+            return TakeStray(command, transaction);
         }
 
         SettleDeadline(checkout, nowMs);
-        if (checkout.Events.Contains(notice.EventId) || (notice.Kind == NoticeKind.Paid && checkout.FindPayment(transaction) is not null))
+        bool known = checkout.Events.Contains(notice.EventId);
+        if ((known && !command.Again) || (notice.Kind == NoticeKind.Paid && checkout.FindPayment(transaction) is not null))
         {
             return new Answer { Repeat = true, Detail = "duplicate" };
         }
 
-        output.Add(new NoticeKeptEvent(checkout.Key, notice.Channel, notice.EventId, notice.Kind, notice.Type, notice.Raw));
+        if (!known)
+        {
+            Keep(checkout.Key, command);
+        }
+
         string became = notice.Kind switch
         {
             NoticeKind.Paid => Paid(checkout, notice, nowMs),
@@ -134,23 +145,32 @@ internal sealed class PaymentDecisions(CheckoutBook book, CheckoutSink output, C
         return notice.Checkout is { } id && book.Find(id) is { } checkout && checkout.Channel == notice.Channel ? checkout : null;
     }
 
-    /// <summary>A notice that belongs to no checkout: money is kept in suspense (E33), the rest is only kept.</summary>
-    private Answer TakeStray(PaymentNotice notice, string transaction, bool calls, long nowMs)
+    /// <summary>Keeps what came. The bytes of what is read again are in the journal already.</summary>
+    private void Keep(string key, TakeNotice command)
     {
-        if (book.IsKnownStray(notice.Channel, notice.EventId))
+        PaymentNotice notice = command.Notice;
+        output.Add(new NoticeKeptEvent(key, notice.Channel, notice.EventId, notice.Kind, notice.Type, command.Again ? default : notice.Raw));
+    }
+
+    /// <summary>A notice that belongs to no checkout: money is kept in suspense (E33), the rest is only kept.</summary>
+    private Answer TakeStray(TakeNotice command, string transaction)
+    {
+        PaymentNotice notice = command.Notice;
+        bool known = book.IsKnownStray(notice.Channel, notice.EventId);
+        if (known && (!command.Again || notice.Kind != NoticeKind.Paid))
         {
             return new Answer { Repeat = true, Detail = "duplicate" };
         }
 
         if (notice.Kind != NoticeKind.Paid)
         {
-            output.Add(new NoticeKeptEvent("", notice.Channel, notice.EventId, notice.Kind, notice.Type, notice.Raw));
+            Keep("", command);
             return new Answer { Detail = "kept" };
         }
 
         string key = CheckoutBook.SuspenseKey(notice.Channel, transaction);
-        output.Add(new SuspenseKeptEvent(key, notice.Checkout ?? "", notice.Channel, calls && notice.Checkout is not null, transaction, notice.Amount, notice.Currency));
-        output.Add(new NoticeKeptEvent(key, notice.Channel, notice.EventId, notice.Kind, notice.Type, notice.Raw));
+        output.Add(new SuspenseKeptEvent(key, notice.Checkout ?? "", notice.Channel, command.ChannelCalls && notice.Checkout is not null, transaction, notice.Amount, notice.Currency));
+        Keep(key, command);
         Alerts?.Add($"payment {transaction} of channel {notice.Channel} belongs to no checkout (it names '{notice.Checkout}'): kept in suspense");
         return new Answer { Detail = "suspense" };
     }

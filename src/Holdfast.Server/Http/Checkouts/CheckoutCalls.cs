@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Holdfast.Engine;
@@ -12,7 +11,7 @@ using Microsoft.Extensions.Hosting;
 namespace Holdfast.Server;
 
 /// <summary>The calls on checkouts, refunds and payments in suspense.</summary>
-internal sealed class CheckoutCalls(SpaceOf spaces, SpaceHost host, CallPool calls, PaymentHost payments, IHostApplicationLifetime lifetime)
+internal sealed class CheckoutCalls(SpaceCall frame, SpaceHost host, PaymentHost payments, IHostApplicationLifetime lifetime)
 {
     private const int BodyBytesMax = 256 * 1024;
     private const int StreamsMax = 4096;
@@ -94,7 +93,7 @@ internal sealed class CheckoutCalls(SpaceOf spaces, SpaceHost host, CallPool cal
             host.Hasher, (string)context.GetRouteValue("channel")!, Uri.UnescapeDataString((string)context.GetRouteValue("transaction")!), CheckoutBody.Reason(given));
     });
 
-    private Task AskAsync(HttpContext context, Func<ReadOnlyMemory<byte>, CheckoutCommand> read) => WithSpaceAsync(context, async (call, space) =>
+    private Task AskAsync(HttpContext context, Func<ReadOnlyMemory<byte>, CheckoutCommand> read) => frame.RunAsync(context, async (call, space) =>
     {
         bool isGet = HttpMethods.IsGet(context.Request.Method);
         if (!isGet && !MediaType.IsJson(context.Request.ContentType))
@@ -171,7 +170,7 @@ internal sealed class CheckoutCalls(SpaceOf spaces, SpaceHost host, CallPool cal
     private static bool IsFinal(CheckoutView checkout) =>
         IsSettled(checkout) && checkout.State != CheckoutState.Conflicted && checkout.Refunds.All(r => r.State != RefundState.Pending);
 
-    private Task RefundsAsync(HttpContext context) => WithSpaceAsync(context, async (call, space) =>
+    private Task RefundsAsync(HttpContext context) => frame.RunAsync(context, async (call, space) =>
     {
         Answer answer = await space.SendAsync(new AwaitedRequest(new GetCheckout(host.Hasher, Id(context))));
         if (answer.Code != Code.Ok)
@@ -187,21 +186,14 @@ internal sealed class CheckoutCalls(SpaceOf spaces, SpaceHost host, CallPool cal
         await call.SendAsync(context, StatusCodes.Status200OK);
     });
 
-    private Task ListAsync(HttpContext context, bool suspense) => WithSpaceAsync(context, async (call, space) =>
+    private Task ListAsync(HttpContext context, bool suspense) => frame.RunAsync(context, async (call, space) =>
     {
         const string stuck = "stuck";
-        IQueryCollection query = context.Request.Query;
-        string? text = query["state"] is [{ Length: > 0 } given] ? given : null;
+        string? text = Page.Text(context, "state");
         CheckoutState? state = suspense ? CheckoutState.Suspense : text is null or stuck ? null : CheckoutTexts.State(text)
             ?? throw new BodyException("state must be pending, closing, paid, cancelled, expired, conflicted, suspense or stuck");
-        int limit = 100;
-        if (query["limit"] is [{ Length: > 0 } number] && !int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out limit))
-        {
-            limit = 0; // the kernel says what it must be
-        }
-
         Answer answer = await space.SendAsync(new AwaitedRequest(
-            new ListCheckouts(host.Hasher, state, text == stuck, query["after"] is [{ Length: > 0 } after] ? after : null, limit)));
+            new ListCheckouts(host.Hasher, state, text == stuck, Page.After(context), Page.Limit(context))));
         if (answer.Code != Code.Ok)
         {
             await call.RefuseAsync(context, answer);
@@ -209,22 +201,11 @@ internal sealed class CheckoutCalls(SpaceOf spaces, SpaceHost host, CallPool cal
         }
 
         var page = (CheckoutPage)answer.Detail!;
-        call.Out.Begin();
-        call.Out.Json.WriteStartObject();
-        call.Out.Json.WriteStartArray("items"u8);
-        foreach (CheckoutView checkout in page.Checkouts)
-        {
-            CheckoutWriter.Write(call.Out, checkout);
-        }
-
-        call.Out.Json.WriteEndArray();
-        call.Out.Json.WriteString("next"u8, page.Next);
-        call.Out.Json.WriteEndObject();
-        await call.SendAsync(context, StatusCodes.Status200OK);
+        await Page.SendAsync(context, call, page.Checkouts, CheckoutWriter.Write, page.Next);
     });
 
     /// <summary>The checkout as server-sent events: as it stands, and whenever it has changed, until it is final.</summary>
-    private Task EventsAsync(HttpContext context) => WithSpaceAsync(context, async (call, space) =>
+    private Task EventsAsync(HttpContext context) => frame.RunAsync(context, async (call, space) =>
     {
         string id = Id(context);
         Answer answer = await space.SendAsync(new AwaitedRequest(new GetCheckout(host.Hasher, id)));
@@ -290,30 +271,6 @@ internal sealed class CheckoutCalls(SpaceOf spaces, SpaceHost host, CallPool cal
         output.Json.Flush();
         output.Raw("\n\n"u8);
         return output.Written.ToArray();
-    }
-
-    private async Task WithSpaceAsync(HttpContext context, Func<Call, Space, Task> answer)
-    {
-        await Call.LeaveSharedThread();
-        Call call = calls.Rent();
-        try
-        {
-            if (spaces.Find(context, out Problem missing, out string detail) is not { } space)
-            {
-                await call.RefuseAsync(context, missing, detail);
-                return;
-            }
-
-            await answer(call, space);
-        }
-        catch (BodyException e)
-        {
-            await call.RefuseAsync(context, e.Kind, e.Message);
-        }
-        finally
-        {
-            calls.Return(call);
-        }
     }
 
     private static string Id(HttpContext context) => Encoding.UTF8.GetString(PathId.Of(context));

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Holdfast.Engine;
@@ -10,7 +9,7 @@ using Microsoft.AspNetCore.Routing;
 namespace Holdfast.Server;
 
 /// <summary>The calls on transactions: begin or submit, register, decide, look, and the operator's.</summary>
-internal sealed class TransactionCalls(SpaceOf spaces, SpaceHost host, CallPool calls)
+internal sealed class TransactionCalls(SpaceCall frame, SpaceHost host)
 {
     /// <summary>Largest body: a transaction's encoded branches may have 1 MiB, and JSON escapes.</summary>
     private const int BodyBytesMax = 2 * 1024 * 1024;
@@ -70,59 +69,34 @@ internal sealed class TransactionCalls(SpaceOf spaces, SpaceHost host, CallPool 
 
     private Task GetAsync(HttpContext context) => AskAsync(context, waits: true, _ => new GetTransaction(host.Hasher, Id(context)));
 
-    private async Task AskAsync(HttpContext context, bool waits, Func<ReadOnlyMemory<byte>, TransactionCommand> read)
+    private Task AskAsync(HttpContext context, bool waits, Func<ReadOnlyMemory<byte>, TransactionCommand> read) => frame.RunAsync(context, async (call, space) =>
     {
-        await Call.LeaveSharedThread(); // taking a large body apart is not for the thread that others wait for
-        Call call = calls.Rent();
-        try
+        bool isGet = HttpMethods.IsGet(context.Request.Method);
+        if (!isGet && !MediaType.IsJson(context.Request.ContentType))
         {
-            if (spaces.Find(context, out Problem missing, out string detail) is not { } space)
-            {
-                await call.RefuseAsync(context, missing, detail);
-                return;
-            }
-
-            if (!HttpMethods.IsGet(context.Request.Method) && !MediaType.IsJson(context.Request.ContentType))
-            {
-                await call.RefuseAsync(context, Problem.NotJson, $"the Content-Type is {context.Request.ContentType}: send application/json");
-                return;
-            }
-
-            TransactionCommand command;
-            TimeSpan wait;
-            try
-            {
-                command = read(HttpMethods.IsGet(context.Request.Method) ? default : await JsonBody.ReadAsync(context, BodyBytesMax));
-                wait = waits ? Prefer.Wait(context) : TimeSpan.Zero;
-            }
-            catch (BodyException e)
-            {
-                await call.RefuseAsync(context, e.Kind, e.Message);
-                return;
-            }
-
-            Answer answer = await AskAsync(space, command, wait, context.RequestAborted);
-            if (answer.Code != Code.Ok)
-            {
-                await call.RefuseAsync(context, answer);
-                return;
-            }
-
-            call.Out.Begin();
-            TransactionWriter.Write(call.Out, (TransactionView)answer.Detail!);
-            bool created = command is BeginTransaction && !answer.Repeat;
-            if (created)
-            {
-                context.Response.Headers.Location = context.Request.Path.ToUriComponent() + "/" + Uri.EscapeDataString(command.TransactionId);
-            }
-
-            await call.SendAsync(context, created ? StatusCodes.Status201Created : StatusCodes.Status200OK);
+            await call.RefuseAsync(context, Problem.NotJson, $"the Content-Type is {context.Request.ContentType}: send application/json");
+            return;
         }
-        finally
+
+        TransactionCommand command = read(isGet ? default : await JsonBody.ReadAsync(context, BodyBytesMax));
+        TimeSpan wait = waits ? Prefer.Wait(context) : TimeSpan.Zero;
+        Answer answer = await AskAsync(space, command, wait, context.RequestAborted);
+        if (answer.Code != Code.Ok)
         {
-            calls.Return(call);
+            await call.RefuseAsync(context, answer);
+            return;
         }
-    }
+
+        call.Out.Begin();
+        TransactionWriter.Write(call.Out, (TransactionView)answer.Detail!);
+        bool created = command is BeginTransaction && !answer.Repeat;
+        if (created)
+        {
+            context.Response.Headers.Location = context.Request.Path.ToUriComponent() + "/" + Uri.EscapeDataString(command.TransactionId);
+        }
+
+        await call.SendAsync(context, created ? StatusCodes.Status201Created : StatusCodes.Status200OK);
+    });
 
     /// <summary>Sends the command; when it is to wait, answers how the transaction stands at its end or when the time is over.</summary>
     private async Task<Answer> AskAsync(Space space, TransactionCommand command, TimeSpan wait, CancellationToken cancellationToken)
@@ -142,64 +116,22 @@ internal sealed class TransactionCalls(SpaceOf spaces, SpaceHost host, CallPool 
         return answer;
     }
 
-    private async Task ListAsync(HttpContext context)
+    private Task ListAsync(HttpContext context) => frame.RunAsync(context, async (call, space) =>
     {
-        await Call.LeaveSharedThread();
-        Call call = calls.Rent();
-        try
+        string? text = Page.Text(context, "state");
+        TransactionState? state = text is null or TransactionTexts.Stuck ? null : TransactionTexts.State(text)
+            ?? throw new BodyException("state must be trying, confirming, confirmed, cancelling, cancelled or stuck");
+        var command = new ListTransactions(host.Hasher, state, text == TransactionTexts.Stuck, Page.After(context), Page.Limit(context));
+        Answer answer = await space.SendAsync(new AwaitedRequest(command));
+        if (answer.Code != Code.Ok)
         {
-            if (spaces.Find(context, out Problem missing, out string detail) is not { } space)
-            {
-                await call.RefuseAsync(context, missing, detail);
-                return;
-            }
-
-            IQueryCollection query = context.Request.Query;
-            string? state = query["state"];
-            if (!string.IsNullOrEmpty(state) && state != TransactionTexts.Stuck && TransactionTexts.State(state) is null)
-            {
-                await call.RefuseAsync(context, Problem.Of(Code.Invalid), "state must be trying, confirming, confirmed, cancelling, cancelled or stuck");
-                return;
-            }
-
-            int limit = 100;
-            if (query["limit"] is [{ Length: > 0 } text] && !int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out limit))
-            {
-                limit = 0; // the kernel says what it must be
-            }
-
-            var command = new ListTransactions(
-                host.Hasher,
-                string.IsNullOrEmpty(state) ? null : TransactionTexts.State(state),
-                state == TransactionTexts.Stuck,
-                query["after"] is [{ Length: > 0 } after] ? after : null,
-                limit);
-            Answer answer = await space.SendAsync(new AwaitedRequest(command));
-            if (answer.Code != Code.Ok)
-            {
-                await call.RefuseAsync(context, answer);
-                return;
-            }
-
-            var page = (TransactionPage)answer.Detail!;
-            call.Out.Begin();
-            call.Out.Json.WriteStartObject();
-            call.Out.Json.WriteStartArray("items"u8);
-            foreach (TransactionView transaction in page.Transactions)
-            {
-                TransactionWriter.Write(call.Out, transaction);
-            }
-
-            call.Out.Json.WriteEndArray();
-            call.Out.Json.WriteString("next"u8, page.Next);
-            call.Out.Json.WriteEndObject();
-            await call.SendAsync(context, StatusCodes.Status200OK);
+            await call.RefuseAsync(context, answer);
+            return;
         }
-        finally
-        {
-            calls.Return(call);
-        }
-    }
+
+        var page = (TransactionPage)answer.Detail!;
+        await Page.SendAsync(context, call, page.Transactions, TransactionWriter.Write, page.Next);
+    });
 
     private static string Id(HttpContext context) => Encoding.UTF8.GetString(PathId.Of(context));
 
