@@ -35,7 +35,7 @@ public sealed class AccessTests
                 continue;
             }
 
-            if (path.Contains("/callbacks/", StringComparison.Ordinal) || path.StartsWith("/simulator/", StringComparison.Ordinal))
+            if (path.EndsWith("/callbacks/{channel}", StringComparison.Ordinal) || path.StartsWith("/simulator/", StringComparison.Ordinal))
             {
                 // A callback's key is its signature; the simulated provider is there only when somebody has configured it.
                 endpoint.Metadata.GetMetadata<Needs>()!.Role.ShouldBe(Roles.None);
@@ -120,7 +120,8 @@ public sealed class AccessTests
     }
 
     private static Roles Expected(HttpMethod method, string path) =>
-        method == HttpMethod.Get ? Roles.Read
+        path.EndsWith("/callbacks", StringComparison.Ordinal) ? Roles.Operate // bodies name people
+        : method == HttpMethod.Get ? Roles.Read
         : path.EndsWith("/settle", StringComparison.Ordinal) || path.EndsWith("/resolve", StringComparison.Ordinal)
             || (path.Contains("/suspense/", StringComparison.Ordinal) && path.EndsWith("/refund", StringComparison.Ordinal)) ? Roles.Approve
         : method == HttpMethod.Put || path.EndsWith("/adjustments", StringComparison.Ordinal)
