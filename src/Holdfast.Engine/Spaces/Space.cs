@@ -39,6 +39,7 @@ public sealed partial class Space : IAsyncDisposable
         _queue = new RequestQueue(options.QueueCapacity);
         _loader = new SpaceLoader(name, journal, options, hasher, time, _logger);
         _thread = new Thread(Run) { IsBackground = true, Name = "holdfast space " + name };
+        SlabMaker.Attach();
     }
 
     /// <summary>The space's name.</summary>

@@ -8,17 +8,13 @@ namespace Holdfast.Kernel.Memory;
 /// <remarks>
 /// Large, because then the system can back it with pages of 2 MiB: a state of a gigabyte is reached at random, and with
 /// pages of 4 KiB most of its cache misses bring a miss of the page table along. Cleared chunk by chunk, because a fresh
-/// page that is read before it is written is mapped twice, and the second time every core is stopped for it.
-/// docs/decisions/0008 has what was measured.
+/// page that is read before it is written is mapped twice, and the second time every core is stopped for it. From the
+/// largest size on the arrays come out of the <see cref="SlabReserve"/>, touched beforehand.
+/// docs/decisions/0008 and 0011 have what was measured.
 /// </remarks>
-internal sealed unsafe partial class Slabs(int chunkBytes)
+internal sealed unsafe class Slabs(int chunkBytes)
 {
     private const int FirstBytes = 64 << 10;
-    private const int LargestBytes = 8 << 20;
-    private const int AdviseFrom = 4 << 20;
-    private const int HugePages = 14; // MADV_HUGEPAGE
-    private const nuint SystemPage = 4096;
-    private const nuint Line = 64;
 
     // Keeps the arrays alive; pinned ones, so addresses stay.
     private readonly List<byte[]> _slabs = [];
@@ -42,20 +38,10 @@ internal sealed unsafe partial class Slabs(int chunkBytes)
 
     private void Grow()
     {
-        byte[] slab = GC.AllocateUninitializedArray<byte>(_slabBytes + (int)Line, pinned: true);
+        byte[] slab = _slabBytes == SlabReserve.SlabBytes ? SlabReserve.Take() : SlabReserve.Make(_slabBytes);
         _slabs.Add(slab);
-        _next = (byte*)(((nuint)Marshal.UnsafeAddrOfPinnedArrayElement(slab, 0) + Line - 1) & ~(Line - 1));
+        _next = SlabReserve.Begin(slab);
         _end = _next + _slabBytes;
-        if (_slabBytes >= AdviseFrom && OperatingSystem.IsLinux())
-        {
-            // A hint: where the system knows no large pages, or won't give them, all is as before.
-            nuint from = ((nuint)_next + SystemPage - 1) & ~(SystemPage - 1);
-            _ = Advise((void*)from, ((nuint)_end - from) & ~(SystemPage - 1), HugePages);
-        }
-
-        _slabBytes = Math.Min(LargestBytes, _slabBytes * 2);
+        _slabBytes = Math.Min(SlabReserve.SlabBytes, _slabBytes * 2);
     }
-
-    [LibraryImport("libc", EntryPoint = "madvise")]
-    private static partial int Advise(void* from, nuint bytes, int advice);
 }
