@@ -34,6 +34,9 @@ public enum NoticeKind : byte
 /// </summary>
 public sealed record PaymentNotice
 {
+    /// <summary>What became of a notice that came before the payment it is about: the provider is to send it again.</summary>
+    public const string Early = "early";
+
     /// <summary>The channel it came through.</summary>
     public required string Channel { get; init; }
 

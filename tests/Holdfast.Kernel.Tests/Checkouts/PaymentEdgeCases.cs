@@ -402,6 +402,25 @@ public class PaymentEdgeCases : CheckoutScenario
         Space.Buckets("sku").ShouldBe((1, 0, 1));
     }
 
+    [Theory]
+    [InlineData(NoticeKind.Disputed, "disputed")]
+    [InlineData(NoticeKind.Refunded, "refunded")]
+    public void What_comes_before_its_payment_is_to_come_again_and_then_counts_once(NoticeKind kind, string became)
+    {
+        Begin("c", calls: false);
+        Tell(kind, "c", eventId: "e").ShouldBe("early");
+        Tell(kind, "c", eventId: "e").ShouldBe("early");
+        Alerts.ShouldHaveSingleItem().ShouldContain("not known here");
+        Tell(NoticeKind.Paid, "c");
+
+        Tell(kind, "c", eventId: "e").ShouldBe(became);
+        string money = Money("c");
+        Tell(kind, "c", eventId: "e").ShouldBe("kept");
+
+        Money("c").ShouldBe(money);
+        View("c").Payments.ShouldHaveSingleItem().Disputed.ShouldBe(kind == NoticeKind.Disputed);
+    }
+
     [Fact]
     public void A_notice_that_is_read_again_is_understood_anew_and_counts_once()
     {

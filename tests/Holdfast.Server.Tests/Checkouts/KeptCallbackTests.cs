@@ -55,7 +55,7 @@ public sealed class KeptCallbackTests : IAsyncLifetime
     public async Task What_could_not_be_used_when_it_came_is_used_when_it_is_read_again_and_counts_once()
     {
         await _shop.BeginAsync("c");
-        await _shop.TellAsync("refund.succeeded", "c", refund: "r-at-the-provider", eventId: "refunded");
+        (await _shop.TellAsync("refund.succeeded", "c", refund: "r-at-the-provider", eventId: "refunded")).ShouldBe(503, "it is to come again");
         await _shop.TellAsync("payment.succeeded", "c", eventId: "paid");
         (await _shop.MoneyAsync("c")).ShouldBe("paid: p1=order | ", "the refund came first, and of a payment that was not known");
 

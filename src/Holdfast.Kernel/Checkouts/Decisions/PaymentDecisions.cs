@@ -26,7 +26,10 @@ internal sealed class PaymentDecisions(CheckoutBook book, CheckoutSink output, C
 
         SettleDeadline(checkout, nowMs);
         bool known = checkout.Events.Contains(notice.EventId);
-        if ((known && !command.Again) || (notice.Kind == NoticeKind.Paid && checkout.FindPayment(transaction) is not null))
+        bool follows = notice.Kind is NoticeKind.Refunded or NoticeKind.RefundFailed or NoticeKind.Disputed;
+
+        // What follows a payment tells by itself whether it was heard before, and may have come when nothing followed from it yet.
+        if ((known && !command.Again && !follows) || (notice.Kind == NoticeKind.Paid && checkout.FindPayment(transaction) is not null))
         {
             return new Answer { Repeat = true, Detail = "duplicate" };
         }
@@ -34,6 +37,16 @@ internal sealed class PaymentDecisions(CheckoutBook book, CheckoutSink output, C
         if (!known)
         {
             Keep(checkout.Key, command);
+        }
+
+        if (follows && PaymentOf(checkout, notice) is null)
+        {
+            if (!known)
+            {
+                Alert(checkout, $"the provider tells of a payment that is not known here ({notice.Type}): it is to send that again");
+            }
+
+            return new Answer { Repeat = known, Detail = PaymentNotice.Early };
         }
 
         string became = notice.Kind switch
@@ -278,15 +291,10 @@ internal sealed class PaymentDecisions(CheckoutBook book, CheckoutSink output, C
 
     private string Refunded(Checkout checkout, PaymentNotice notice)
     {
-        Payment? payment = PaymentOf(checkout, notice);
+        Payment payment = PaymentOf(checkout, notice)!;
         Refund? refund = RefundOf(checkout, payment, notice);
-        if (refund is { State: RefundState.Succeeded } || payment is null)
+        if (refund is { State: RefundState.Succeeded })
         {
-            if (payment is null)
-            {
-                Alert(checkout, "the provider refunded a payment that is not known here");
-            }
-
             return "kept";
         }
 

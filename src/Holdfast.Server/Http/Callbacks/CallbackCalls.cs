@@ -79,9 +79,9 @@ internal sealed partial class CallbackCalls(
         try
         {
             Answer answer = await space.SendAsync(new AwaitedRequest(new TakeNotice(host.Hasher, notice, channel.MakesCalls))).AsTask().WaitAsync(AnswerWithin, host.Time, context.RequestAborted);
-            bool taken = answer.Code == Code.Ok;
-            metrics.Count(name, taken ? answer.Detail as string ?? "kept" : "later");
-            return taken ? CallbackOutcome.Taken : CallbackOutcome.Later;
+            string became = answer.Code == Code.Ok ? answer.Detail as string ?? "kept" : "later";
+            metrics.Count(name, became);
+            return became is "later" or PaymentNotice.Early ? CallbackOutcome.Later : CallbackOutcome.Taken;
         }
         catch (TimeoutException)
         {

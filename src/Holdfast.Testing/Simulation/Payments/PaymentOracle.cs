@@ -48,6 +48,11 @@ internal static class PaymentOracle
                     return $"payment {transaction} of {order} is known {known.Length} times";
                 }
 
+                if (known[0].Disputed != psp.Disputed.Contains(transaction))
+                {
+                    return $"payment {transaction} of {order} is {(known[0].Disputed ? "" : "not ")}known as disputed, and the provider says otherwise";
+                }
+
                 long toldBack = all.Where(c => c.Channel == channel).SelectMany(c => c.Refunds).Where(r => r.Transaction == transaction && r.State == RefundState.Succeeded).Sum(r => r.Amount);
                 if (refunded != toldBack)
                 {

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Holdfast.Engine;
+using Holdfast.Engine.Payments;
 using Holdfast.Journal.Memory;
 using Holdfast.Kernel;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -31,6 +32,7 @@ public sealed class PaymentSimulation
     };
 
     private readonly Dictionary<string, SimulatedPsp> _psps;
+    private readonly Dictionary<string, SimulatedWire> _wires;
     private readonly SimulatedShopper[] _shoppers;
     private readonly List<Action> _network = [];
     private readonly HashSet<string> _byHand = new(StringComparer.Ordinal);
@@ -47,6 +49,7 @@ public sealed class PaymentSimulation
     private int _life;
     private int _crashes;
     private int _conflicted;
+    private int _forged;
 
     private PaymentSimulation(int seed, PaymentSimulationOptions options)
     {
@@ -55,6 +58,7 @@ public sealed class PaymentSimulation
         _random = new Random(seed);
         _hasher = new NameHasher((ulong)seed, 11);
         _psps = new(StringComparer.Ordinal) { [Called] = new SimulatedPsp(Called, options.Fault), [Heard] = new SimulatedPsp(Heard, options.Fault) };
+        _wires = _psps.Keys.ToDictionary(channel => channel, channel => new SimulatedWire(channel, options.Fault), StringComparer.Ordinal);
         _shoppers = [.. Enumerable.Range(0, options.Checkouts).Select(i => new SimulatedShopper(
             "c" + i.ToString(CultureInfo.InvariantCulture),
             _random.Next(2) == 0 ? Called : Heard,
@@ -66,6 +70,7 @@ public sealed class PaymentSimulation
             SettlesLate = _random.Next(5) == 0,
             Cancels = _random.Next(6) == 0,
             RefundsLater = _random.Next(6) == 0,
+            Disputes = _random.Next(8) == 0,
         })];
     }
 
@@ -96,6 +101,8 @@ public sealed class PaymentSimulation
             views.Sum(v => v.Payments.Count(p => p.Use == PaymentUse.GoesBack)),
             _conflicted,
             suspense.Length,
+            _forged,
+            _psps.Values.Sum(p => p.Disputed.Count),
             _crashes,
             _loaded.Machine.Digest);
     }
@@ -121,6 +128,9 @@ public sealed class PaymentSimulation
                 break;
             case < 97:
                 _time.Move(TimeSpan.FromMilliseconds(_random.Next(10) == 0 ? -_random.Next(1_000) : _random.Next(500)));
+                break;
+            case 97 when _random.Next(3) == 0:
+                Forge();
                 break;
             case < 98:
                 _psps[_random.Next(2) == 0 ? Called : Heard].Pay("nobodys-" + _random.Next(3).ToString(CultureInfo.InvariantCulture), Price);
@@ -257,11 +267,17 @@ public sealed class PaymentSimulation
     private void Deliver(SimulatedPsp psp, PaymentNotice notice)
     {
         int life = _life;
+        if (_wires[notice.Channel].Carry(notice, _time.GetUtcNow()) is not { } carried)
+        {
+            _problem ??= $"a genuine callback was refused: {notice}";
+            return;
+        }
+
         PaymentNotice arrives = _options.Fault switch
         {
-            PaymentFault.AmountNotChecked when notice.Kind == NoticeKind.Paid => notice with { Amount = Price },
-            PaymentFault.PaymentNotKnownAgain => notice with { EventId = notice.EventId + "-" + _random.Next(1_000_000), Transaction = notice.Transaction + (_random.Next(3) == 0 ? "-again" : "") },
-            _ => notice,
+            PaymentFault.AmountNotChecked when notice.Kind == NoticeKind.Paid => carried with { Amount = Price },
+            PaymentFault.PaymentNotKnownAgain => carried with { EventId = notice.EventId + "-" + _random.Next(1_000_000), Transaction = notice.Transaction + (_random.Next(3) == 0 ? "-again" : "") },
+            _ => carried,
         };
         if (_options.Fault == PaymentFault.AcknowledgedTooEarly)
         {
@@ -270,12 +286,51 @@ public sealed class PaymentSimulation
 
         Send(new TakeNotice(_hasher, arrives, notice.Channel == Called), answer =>
         {
+            if (_options.Fault == PaymentFault.DisputeRestocks && answer is { Code: Code.Ok, Repeat: false } && notice.Kind == NoticeKind.Disputed)
+            {
+                Restock(notice.Checkout!);
+            }
+
             // The acknowledgement may be lost on its way; then it comes once more.
-            if (life == _life && answer.Code == Code.Ok && (_healed || _random.Next(5) != 0))
+            if (life == _life && answer.Code == Code.Ok && answer.Detail as string != PaymentNotice.Early && (_healed || _random.Next(5) != 0))
             {
                 psp.Unacknowledged.Remove(notice);
             }
         });
+    }
+
+    /// <summary>A stranger says that an order was paid (E34), or the provider probes (E35): neither reaches the state.</summary>
+    private void Forge()
+    {
+        _forged++;
+        SimulatedShopper shopper = _shoppers[_random.Next(_shoppers.Length)];
+        var claim = new PaymentNotice
+        {
+            Channel = shopper.Channel,
+            EventId = "forged-" + _forged.ToString(CultureInfo.InvariantCulture),
+            Kind = NoticeKind.Paid,
+            Checkout = shopper.Id,
+            Transaction = "forged-" + _forged.ToString(CultureInfo.InvariantCulture),
+            Amount = Price,
+            Currency = "EUR",
+        };
+        if (_wires[shopper.Channel].Forge(claim, _random.Next(4), _time.GetUtcNow()) is { } taken)
+        {
+            Send(new TakeNotice(_hasher, taken, taken.Channel == Called), static _ => { });
+        }
+
+        if (SimulatedWire.Probe(_time.GetUtcNow()) is var refusal && refusal != Refusals.Probe)
+        {
+            _problem ??= $"the provider's probe was answered {refusal ?? "as genuine"}";
+        }
+    }
+
+    private void Restock(string checkout)
+    {
+        var back = new ReturnUnits(_hasher);
+        back.Reset(Encoding.UTF8.GetBytes(checkout + ":hold"), "dispute"u8, "planted"u8);
+        back.AddLine("sku"u8, 1);
+        Send(back, static _ => { });
     }
 
     // --- shoppers -----------------------------------------------------------------------------------------------------
@@ -316,6 +371,10 @@ public sealed class PaymentSimulation
         {
             shopper.Cancels = false;
             Send(new CancelCheckout(_hasher, shopper.Id), answer => Note(shopper, answer));
+        }
+        else if (shopper.Disputes && psp.Dispute(shopper.Id))
+        {
+            shopper.Disputes = false;
         }
         else if (shopper.RefundsLater)
         {
@@ -509,6 +568,8 @@ internal sealed class SimulatedShopper(string id, string channel, long quantity,
     public bool Cancels { get; set; }
 
     public bool RefundsLater { get; set; }
+
+    public bool Disputes { get; set; }
 
     public bool Begun { get; set; }
 

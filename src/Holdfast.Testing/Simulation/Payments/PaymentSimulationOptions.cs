@@ -33,6 +33,12 @@ public enum PaymentFault
 
     /// <summary>A repeated refund sends the money again.</summary>
     RefundRepeated,
+
+    /// <summary>Callbacks are read without their signature being looked at.</summary>
+    SignatureNotChecked,
+
+    /// <summary>A payment that is disputed gives its units back to the stock.</summary>
+    DisputeRestocks,
 }
 
 /// <summary>How a run ended.</summary>
@@ -43,7 +49,9 @@ public enum PaymentFault
 /// <param name="WentBack">Payments that went back (E26, E27, E28).</param>
 /// <param name="Conflicted">Payments of another amount (E32).</param>
 /// <param name="Suspense">Payments that belonged to no checkout (E33).</param>
+/// <param name="Forged">Callbacks of strangers (E34), and probes (E35).</param>
+/// <param name="Disputed">Payments that shoppers took back through their bank (E39).</param>
 /// <param name="Crashes">Times that the server lost its memory.</param>
 /// <param name="Digest">The machine's digest at the end.</param>
 public sealed record PaymentSimulationReport(
-    int Seed, string? Problem, int Paid, int Rescued, int WentBack, int Conflicted, int Suspense, int Crashes, ulong Digest);
+    int Seed, string? Problem, int Paid, int Rescued, int WentBack, int Conflicted, int Suspense, int Forged, int Disputed, int Crashes, ulong Digest);

@@ -19,6 +19,22 @@ internal sealed class SimulatedPsp(string channel, PaymentFault fault)
     /// <summary>Orders whose shopper's payment is underway, and settles even after a close.</summary>
     public HashSet<string> Settling { get; } = new(StringComparer.Ordinal);
 
+    /// <summary>Payments that shoppers take back through their bank.</summary>
+    public HashSet<string> Disputed { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>The shopper of this order disputes its payment; false: there is none.</summary>
+    public bool Dispute(string order)
+    {
+        if (PaidBy(order) is not { } transaction)
+        {
+            return false;
+        }
+
+        Disputed.Add(transaction);
+        Unacknowledged.Add(Notice(NoticeKind.Disputed, order, transaction, Payments[transaction].Amount, "EUR", null));
+        return true;
+    }
+
     public bool IsClosed(string order) => _closed.ContainsKey(order);
 
     public void Pay(string order, long amount, string currency = "EUR")
@@ -59,15 +75,15 @@ internal sealed class SimulatedPsp(string channel, PaymentFault fault)
             return true;
         }
 
-        (string order, long paid, long refunded) = Payments[transaction];
-        if (amount > paid - refunded && fault != PaymentFault.RefundRepeated)
+        if (!Payments.TryGetValue(transaction, out (string Order, long Paid, long Refunded) payment)
+            || (amount > payment.Paid - payment.Refunded && fault != PaymentFault.RefundRepeated))
         {
             return false;
         }
 
         _refundKeys[key] = amount;
-        Payments[transaction] = (order, paid, refunded + amount);
-        Unacknowledged.Add(Notice(NoticeKind.Refunded, order, transaction, amount, "EUR", key));
+        Payments[transaction] = (payment.Order, payment.Paid, payment.Refunded + amount);
+        Unacknowledged.Add(Notice(NoticeKind.Refunded, payment.Order, transaction, amount, "EUR", key));
         return true;
     }
 
