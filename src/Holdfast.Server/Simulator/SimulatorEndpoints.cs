@@ -108,7 +108,7 @@ public static class SimulatorEndpoints
         await context.Response.WriteAsync(
             $$"""
             <!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-            <title>Pay</title><style>body{font:1.1rem system-ui;max-width:24rem;margin:4rem auto;padding:0 1rem}button{font:inherit;padding:.6rem 2rem}</style>
+            <link rel="icon" href="data:,"><title>Pay</title><style>body{font:1.1rem system-ui;max-width:24rem;margin:4rem auto;padding:0 1rem}button{font:inherit;padding:.6rem 2rem}</style>
             <h1>{{amount}} {{WebUtility.HtmlEncode(order.Currency)}}</h1><p>Order {{WebUtility.HtmlEncode(order.Order)}}</p>{{action}}
             <p><small>Play money: this is Holdfast's simulated provider.</small></p></html>
             """,
@@ -128,7 +128,7 @@ public static class SimulatorEndpoints
         context.Response.StatusCode = paid ? StatusCodes.Status200OK : StatusCodes.Status409Conflict;
         context.Response.ContentType = "text/html; charset=utf-8";
         await context.Response.WriteAsync(
-            paid ? "<!doctype html><meta charset=\"utf-8\"><title>Paid</title><p id=\"state\">Thank you. You may close this page.</p>" : "<!doctype html><title>Not paid</title><p id=\"state\">This order can't be paid any more.</p>",
+            paid ? "<!doctype html><meta charset=\"utf-8\"><link rel=\"icon\" href=\"data:,\"><title>Paid</title><p id=\"state\">Thank you. You may close this page.</p>" : "<!doctype html><link rel=\"icon\" href=\"data:,\"><title>Not paid</title><p id=\"state\">This order can't be paid any more.</p>",
             context.RequestAborted);
     }
 
