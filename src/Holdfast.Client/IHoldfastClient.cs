@@ -20,6 +20,9 @@ public interface IHoldfastClient : IAsyncDisposable
     /// <summary>The calls on transactions. Always over HTTP.</summary>
     TransactionsClient Transactions { get; }
 
+    /// <summary>The calls on checkouts and payments. HTTP only: a RESP client needs <see cref="HoldfastClientOptions.HttpAddress"/> as well.</summary>
+    CheckoutsClient Checkouts { get; }
+
     /// <summary>Reserves all lines until the deadline, or none. Idempotent by <see cref="HoldRequest.Id"/>.</summary>
     ValueTask<HoldResult> TryHoldAsync(HoldRequest request, CancellationToken cancellationToken = default);
 

@@ -54,23 +54,25 @@ internal sealed class HttpChannel
     /// <param name="id">The idempotency key, for the advice in the final exception; null for reads.</param>
     /// <param name="cancellationToken">Gives up waiting.</param>
     /// <param name="wait">How long the server may wait with its answer (<c>Prefer: wait</c>): added to the time of an attempt and of all of them.</param>
+    /// <param name="patience">The same of a call whose answer waits without being asked to; null: of one that doesn't.</param>
     public async ValueTask<HttpAnswer<T>> SendAsync<T>(
-        HttpMethod method, string path, byte[]? body, JsonTypeInfo<T> answerType, string? id, CancellationToken cancellationToken, TimeSpan? wait = null)
+        HttpMethod method, string path, byte[]? body, JsonTypeInfo<T> answerType, string? id, CancellationToken cancellationToken, TimeSpan? wait = null, TimeSpan? patience = null)
         where T : class
     {
         var uri = new Uri(_root + path);
         var time = _options.TimeProvider;
+        var longer = wait ?? patience ?? TimeSpan.Zero;
         var session = new RetrySession(_options, _backoff, time.GetTimestamp(), id);
         while (true)
         {
             AttemptFailure failure;
-            var remaining = session.Remaining + (wait ?? TimeSpan.Zero);
+            var remaining = session.Remaining + longer;
             if (remaining <= TimeSpan.Zero)
             {
                 throw session.TimedOut(mayHaveExecuted: false);
             }
 
-            using var budget = new CancellationTokenSource(Min(remaining, _options.Retry.AttemptTimeout + (wait ?? TimeSpan.Zero)), time);
+            using var budget = new CancellationTokenSource(Min(remaining, _options.Retry.AttemptTimeout + longer), time);
             using var either = CancellationTokenSource.CreateLinkedTokenSource(budget.Token, cancellationToken);
             try
             {

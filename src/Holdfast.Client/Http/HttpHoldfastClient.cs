@@ -32,10 +32,14 @@ public sealed class HttpHoldfastClient : IHoldfastClient
         _options = options;
         _channel = new HttpChannel(http, options);
         Transactions = new TransactionsClient(_channel, options, http);
+        Checkouts = new CheckoutsClient(_channel, options);
     }
 
     /// <inheritdoc/>
     public TransactionsClient Transactions { get; }
+
+    /// <inheritdoc/>
+    public CheckoutsClient Checkouts { get; }
 
     /// <inheritdoc/>
     public async ValueTask<HoldResult> TryHoldAsync(HoldRequest request, CancellationToken cancellationToken = default)

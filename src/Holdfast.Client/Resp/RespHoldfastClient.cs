@@ -42,6 +42,11 @@ public sealed class RespHoldfastClient : IHoldfastClient
     public TransactionsClient Transactions => _http?.Transactions
         ?? throw new NotSupportedException($"Transactions go over HTTP: set {nameof(HoldfastClientOptions)}.{nameof(HoldfastClientOptions.HttpAddress)} too.");
 
+    /// <inheritdoc/>
+    /// <exception cref="NotSupportedException">Checkouts go over HTTP: set <see cref="HoldfastClientOptions.HttpAddress"/> too.</exception>
+    public CheckoutsClient Checkouts => _http?.Checkouts
+        ?? throw new NotSupportedException($"Checkouts go over HTTP: set {nameof(HoldfastClientOptions)}.{nameof(HoldfastClientOptions.HttpAddress)} too.");
+
     /// <summary>The last connection (for tests and measurements).</summary>
     internal RespConnection? Connection => _connector.Last;
 
