@@ -65,7 +65,13 @@ public static class HoldfastServer
         services.AddRoutingCore();
         services.AddHoldfastSpaces(options =>
         {
-            options.Space = options.Space with { QueueCapacity = settings.QueueCapacity };
+            options.Space = options.Space with
+            {
+                QueueCapacity = settings.QueueCapacity,
+                Holds = options.Space.Holds with { RetentionMs = Milliseconds(settings.RetentionHours) },
+                Transactions = options.Space.Transactions with { RetentionMs = Milliseconds(settings.RetentionHours) },
+                Checkouts = options.Space.Checkouts with { RetentionMs = Milliseconds(settings.CheckoutRetentionHours) },
+            };
             options.Effects = options.Effects with { SigningKeys = SigningSecretFile.Keys(settings) };
             _ = settings.Journal switch
             {
@@ -107,6 +113,8 @@ public static class HoldfastServer
             Telemetry.Add(services, otlp);
         }
     }
+
+    private static long Milliseconds(int hours) => (long)TimeSpan.FromHours(hours).TotalMilliseconds;
 
     private static void Pipeline(WebApplication app)
     {

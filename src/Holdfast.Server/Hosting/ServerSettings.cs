@@ -29,8 +29,10 @@ public sealed record ServerSettings
     /// <summary>The file that is read in the working folder.</summary>
     public const string FileName = "holdfast.json";
 
+    private const int RetentionHoursMax = 366 * 24;
+
     private static readonly string[] Known =
-        ["data", "http", "resp", "journal", "connection", "apiKeys", "otlp", "maxConnections", "queueCapacity", "signingSecrets", "channels", "outlets"];
+        ["data", "http", "resp", "journal", "connection", "apiKeys", "otlp", "maxConnections", "queueCapacity", "retentionHours", "checkoutRetentionHours", "signingSecrets", "channels", "outlets"];
 
     /// <summary>Folder of the journal's and the views' files. Default <c>./data</c>.</summary>
     public string Data { get; init; } = "./data";
@@ -85,6 +87,18 @@ public sealed record ServerSettings
 
     /// <summary>Most requests that wait for a space's loop; one more is answered <c>overloaded</c>.</summary>
     public int QueueCapacity { get; init; } = 65_536;
+
+    /// <summary>
+    /// How long finished holds and ended transactions stay known, in hours: a retry within it gets its answer again, one
+    /// that was issued before it is <c>too_old</c>. Default 24.
+    /// </summary>
+    public int RetentionHours { get; init; } = 24;
+
+    /// <summary>
+    /// How long finished checkouts stay known, in hours. Default 168, a week. A payment that comes later is kept in suspense,
+    /// and refunds go through suspense or the provider. Each takes some kilobytes of memory.
+    /// </summary>
+    public int CheckoutRetentionHours { get; init; } = 168;
 
     /// <summary>Reads the settings and checks each.</summary>
     /// <param name="overrides">What the command line says, under the names of the file; a null value counts as not said.</param>
@@ -141,6 +155,8 @@ public sealed record ServerSettings
             Outlets = Object(configuration.GetSection("outlets"), lowerCase: true),
             SigningSecrets = [.. configuration.GetSection("signingSecrets").GetChildren().Select(s => s.Value ?? "")],
             QueueCapacity = Whole(configuration, "queueCapacity", defaults.QueueCapacity),
+            RetentionHours = Whole(configuration, "retentionHours", defaults.RetentionHours),
+            CheckoutRetentionHours = Whole(configuration, "checkoutRetentionHours", defaults.CheckoutRetentionHours),
         };
         settings.Check();
         return settings;
@@ -157,6 +173,11 @@ public sealed record ServerSettings
         if (string.IsNullOrWhiteSpace(Data))
         {
             throw new SettingsException("data is empty: name a folder, for example ./data.");
+        }
+
+        if (RetentionHours > RetentionHoursMax || CheckoutRetentionHours > RetentionHoursMax)
+        {
+            throw new SettingsException($"retentionHours and checkoutRetentionHours may be {RetentionHoursMax} at most (a year): all that is remembered is in memory.");
         }
 
         foreach (string secret in SigningSecrets)

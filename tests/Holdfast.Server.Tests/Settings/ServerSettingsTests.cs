@@ -53,6 +53,8 @@ public sealed class ServerSettingsTests : IDisposable
     [InlineData("journal", "postgres", "connection")]
     [InlineData("maxConnections", "many", "maxConnections")]
     [InlineData("queueCapacity", "0", "queueCapacity")]
+    [InlineData("retentionHours", "0", "retentionHours")]
+    [InlineData("checkoutRetentionHours", "100000", "checkoutRetentionHours")]
     [InlineData("otlp", "collector", "otlp")]
     [InlineData("data", " ", "data")]
     [InlineData("apiKeys:0:key", "short", "apiKeys[0]")]
