@@ -1,4 +1,5 @@
 using System.Globalization;
+using Holdfast.Client.Http;
 
 namespace Holdfast.Participant;
 
@@ -62,6 +63,18 @@ public sealed record BranchCall(string Transaction, string Branch, BranchOp Op)
             WatermarkMs = Number(header("Holdfast-Watermark")),
         };
     }
+
+    /// <summary>
+    /// Whether a signed <c>webhook-id</c> names this call. The signature is over that id and the body, not over the other
+    /// headers: without this check, whoever saw one call could send it again as another.
+    /// </summary>
+    public bool IsNamedBy(string? webhookId) => webhookId == CallSignature.MessageId(Space, Transaction, Branch, Op switch
+    {
+        BranchOp.Try => "try",
+        BranchOp.Confirm => "confirm",
+        BranchOp.Cancel => "cancel",
+        _ => "check",
+    });
 
     /// <summary>Ids that don't fit a header come percent-encoded.</summary>
     private static string Plain(string text) => text.Contains('%', StringComparison.Ordinal) ? Uri.UnescapeDataString(text) : text;

@@ -32,6 +32,10 @@ internal static class CallSignature
         return hmac.GetHashAndReset();
     }
 
+    /// <summary>What names a call in its signature: its space, transaction, branch and operation.</summary>
+    public static string MessageId(string space, string transaction, string branch, string op) =>
+        $"{Uri.EscapeDataString(space)}/{Uri.EscapeDataString(transaction)}/{Uri.EscapeDataString(branch)}/{op}";
+
     /// <summary>An id as a header: what isn't plain is percent-encoded.</summary>
     public static string Header(string id) => id.AsSpan().IndexOfAnyExceptInRange('!', '~') >= 0 || id.Contains('%', StringComparison.Ordinal) ? Uri.EscapeDataString(id) : id;
 }

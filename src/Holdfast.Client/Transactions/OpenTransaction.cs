@@ -172,7 +172,7 @@ public sealed class OpenTransaction : IAsyncDisposable
         Add("Holdfast-Begun", _begunMs.ToString(CultureInfo.InvariantCulture));
         if (_options.SigningSecret is { } secret)
         {
-            string id = $"{Uri.EscapeDataString(_options.Space ?? "default")}/{Uri.EscapeDataString(Id)}/{Uri.EscapeDataString(branch)}/try";
+            string id = CallSignature.MessageId(_options.Space ?? "default", Id, branch, "try");
             long timestamp = _options.TimeProvider.GetUtcNow().ToUnixTimeSeconds();
             Add("webhook-id", id);
             Add("webhook-timestamp", timestamp.ToString(CultureInfo.InvariantCulture));

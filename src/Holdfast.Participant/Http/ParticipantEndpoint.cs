@@ -31,6 +31,14 @@ internal sealed class ParticipantEndpoint(ParticipantRuntime runtime, BranchOp o
             return;
         }
 
+        // The signature is over the message's id and the body, not over these headers: they must say what the id says, or
+        // whoever saw one call could send it again as another.
+        if (runtime.Signature is not null && !call.IsNamedBy(Header("webhook-id")))
+        {
+            await AnswerAsync(context, StatusCodes.Status401Unauthorized, "the Holdfast-* headers name another call than the signed webhook-id");
+            return;
+        }
+
         await using DbConnection connection = runtime.Connect(context.RequestServices);
         BranchResult result;
         try

@@ -305,6 +305,7 @@ public sealed class AttackKit
         foreach ((Forgery forgery, string what) in new[]
         {
             (Forgery.Unsigned, "an unsigned call"), (Forgery.WrongKey, "a call signed with another key"), (Forgery.AlteredBody, "a call whose body was altered by one blank"),
+            (Forgery.SignedForAnother, "a call whose headers name another transaction than its signed webhook-id"),
         })
         {
             string id = _target.NewTransaction();

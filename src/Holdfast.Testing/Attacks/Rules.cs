@@ -37,7 +37,7 @@ public static class Rules
     /// <summary>See <see cref="Rule.Demands"/>.</summary>
     public static readonly Rule UnknownCall = new("unknown-call", "A call without the coordinator's headers, or with an unknown op, is not carried out.", "Anybody's stray request takes points.", "Answer 400 unless Holdfast-Transaction, -Branch and -Op say what the URL is for.");
     /// <summary>See <see cref="Rule.Demands"/>.</summary>
-    public static readonly Rule Signature = new("signature", "An unsigned, wrongly signed or altered call is refused and changes nothing.", "Whoever reaches the service can take or give back points.", "Check webhook-signature over the raw body, in constant time, before anything else.");
+    public static readonly Rule Signature = new("signature", "An unsigned, wrongly signed or altered call is refused and changes nothing.", "Whoever reaches the service can take or give back points.", "Check webhook-signature over the raw body, in constant time, before anything else, and that webhook-id names the transaction, branch and operation of the headers.");
     /// <summary>See <see cref="Rule.Demands"/>.</summary>
     public static readonly Rule Distinct = new("distinct-transactions", "Two transactions are both carried out.", "The second purchase is swallowed: paid, never delivered.", "The barrier's key is (transaction, branch, op), not the shopper or the body.");
 

@@ -13,6 +13,7 @@ internal enum Forgery
     Unsigned,
     WrongKey,
     AlteredBody,
+    SignedForAnother,
     NoHeaders,
     UnknownOp,
 }
@@ -115,7 +116,7 @@ internal sealed class Target(AttackOptions options, HttpClient http)
 
         if (options.Secret is { } secret && forgery != Forgery.Unsigned)
         {
-            string id = $"default/{transaction}/attacked/{op}";
+            string id = $"default/{(forgery == Forgery.SignedForAnother ? NewTransaction() : transaction)}/attacked/{op}";
             long timestamp = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
             var key = SigningKey.Parse(forgery == Forgery.WrongKey ? SigningKey.Format(RandomNumberGenerator.GetBytes(32)) : secret);
             Add("webhook-id", id);

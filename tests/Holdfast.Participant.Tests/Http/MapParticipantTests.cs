@@ -97,6 +97,17 @@ public sealed class MapParticipantTests : IAsyncLifetime
         _ran.ShouldBe(1, "only the one that could not be read got as far as the action");
     }
 
+    [Theory]
+    [InlineData("default/other/points/try")]
+    [InlineData("default/signed/coupons/try")]
+    [InlineData("default/signed/points/cancel")]
+    [InlineData("elsewhere/signed/points/try")]
+    public async Task A_call_that_was_signed_as_another_is_401(string signedAs)
+    {
+        (await SendAsync("try", "signed", """{"points":1}""", signedAs: signedAs)).Status.ShouldBe(401);
+        (await SendAsync("try", "signed", """{"points":1}""")).Status.ShouldBe(200);
+    }
+
     [Fact]
     public async Task A_check_back_of_a_message_that_was_never_sent_is_refused()
     {
@@ -126,7 +137,7 @@ public sealed class MapParticipantTests : IAsyncLifetime
     }
 
     private async Task<(int Status, string Text)> SendAsync(
-        string action, string transaction, string body, string secret = Secret, bool sign = true, string? op = null, string? alter = null, int age = 0, string? path = null, string branch = "points")
+        string action, string transaction, string body, string secret = Secret, bool sign = true, string? op = null, string? alter = null, int age = 0, string? path = null, string branch = "points", string? signedAs = null)
     {
         byte[] bytes = Encoding.UTF8.GetBytes(body);
         using var request = new HttpRequestMessage(HttpMethod.Post, path ?? "/points/" + action) { Content = new ByteArrayContent(Encoding.UTF8.GetBytes(body + alter)) };
@@ -136,8 +147,9 @@ public sealed class MapParticipantTests : IAsyncLifetime
         if (sign)
         {
             string timestamp = (DateTimeOffset.UtcNow.ToUnixTimeSeconds() - age).ToString(CultureInfo.InvariantCulture);
-            byte[] signed = [.. Encoding.UTF8.GetBytes($"id-1.{timestamp}."), .. bytes];
-            request.Headers.Add("webhook-id", "id-1");
+            string id = signedAs ?? $"default/{transaction}/{branch}/{op ?? action}";
+            byte[] signed = [.. Encoding.UTF8.GetBytes($"{id}.{timestamp}."), .. bytes];
+            request.Headers.Add("webhook-id", id);
             request.Headers.Add("webhook-timestamp", timestamp);
             request.Headers.Add("webhook-signature", "v1a,other v1," + Convert.ToBase64String(HMACSHA256.HashData(Convert.FromBase64String(secret[6..]), signed)));
         }

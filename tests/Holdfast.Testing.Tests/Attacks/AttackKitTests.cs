@@ -34,6 +34,7 @@ public class AttackKitTests
     [InlineData(Fault.StockBeforeDuplicate, "repeat-after-stock-fell")]
     [InlineData(Fault.AnyOpIsTaken, "unknown-call")]
     [InlineData(Fault.SignatureIsIgnored, "signature")]
+    [InlineData(Fault.AnothersSignatureIsTaken, "signature")]
     public async Task Each_attack_fires_on_its_planted_fault(Fault fault, string rule)
     {
         IReadOnlyList<Finding> findings = await AttackAsync(fault, rule);

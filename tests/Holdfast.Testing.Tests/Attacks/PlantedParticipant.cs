@@ -27,6 +27,7 @@ public enum Fault
     StockBeforeDuplicate,
     AnyOpIsTaken,
     SignatureIsIgnored,
+    AnothersSignatureIsTaken,
 }
 
 /// <summary>A participant over a balance in memory that keeps every rule but, perhaps, one.</summary>
@@ -81,6 +82,12 @@ internal sealed class PlantedParticipant : IAsyncDisposable
         if (_fault != Fault.AnyOpIsTaken && (!string.Equals(Header("Holdfast-Op"), op, StringComparison.Ordinal) || Header("Holdfast-Transaction") is null))
         {
             context.Response.StatusCode = 400;
+            return;
+        }
+
+        if (_fault is not (Fault.SignatureIsIgnored or Fault.AnothersSignatureIsTaken) && Header("Holdfast-Transaction") is { } named && Header("webhook-id") != $"default/{named}/attacked/{op}")
+        {
+            context.Response.StatusCode = 401;
             return;
         }
 
