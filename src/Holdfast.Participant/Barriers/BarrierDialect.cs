@@ -36,6 +36,9 @@ internal sealed class BarrierSql
     /// <summary>Raises the mark up to which markers may be gone.</summary>
     public required string Raise { get; init; }
 
+    /// <summary>Whether the provider keeps a prepared statement with its pooled connection, so that preparing again costs nothing.</summary>
+    public bool KeepsPrepared { get; private init; }
+
     public string Select { get; } = "select op, origin from " + Table + " where space = @space and transaction_id = @transaction and branch = @branch";
 
     public static BarrierSql Of(BarrierDialect dialect) => dialect switch
@@ -56,6 +59,7 @@ internal sealed class BarrierSql
 
     private static readonly BarrierSql Postgres = new()
     {
+        KeepsPrepared = true,
         Create = Tables("varchar", "", " collate \"C\""),
         Insert = $"insert into {Table} ({Columns}) select {Values} where {NotCleaned} on conflict do nothing",
         Clean = $"delete from {Table} where ctid in (select ctid from {Table} where space = @space and begun > 0 and begun < @before limit @limit)",

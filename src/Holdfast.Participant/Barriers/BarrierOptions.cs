@@ -15,6 +15,13 @@ public sealed record BarrierOptions
     /// </summary>
     public TimeSpan KeepFor { get; init; } = TimeSpan.FromHours(1);
 
+    /// <summary>
+    /// Whether the barrier's own statements are prepared once a connection, where the provider keeps them (Npgsql). Default
+    /// yes: it saves PostgreSQL the planning. No behind a pooler that gives each transaction another server connection and
+    /// doesn't know prepared statements (PgBouncer before 1.21).
+    /// </summary>
+    public bool PrepareStatements { get; init; } = true;
+
     /// <summary>How often one process cleans up, at most. Default 30 seconds.</summary>
     public TimeSpan CleanEvery { get; init; } = TimeSpan.FromSeconds(30);
 

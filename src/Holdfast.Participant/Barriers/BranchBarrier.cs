@@ -95,7 +95,8 @@ public sealed class BranchBarrier
     {
         ArgumentNullException.ThrowIfNull(transaction);
         ArgumentNullException.ThrowIfNull(call);
-        var rows = new Rows(transaction, Sql(transaction.Connection!), call, _time);
+        BarrierSql sql = Sql(transaction.Connection!);
+        var rows = new Rows(transaction, sql, call, sql.KeepsPrepared && _options.PrepareStatements, _time);
         return call.Op switch
         {
             BranchOp.Try => await rows.InsertAsync(Try, Try, cancellationToken) ? BarrierVerdict.Run
@@ -231,7 +232,7 @@ public sealed class BranchBarrier
     private BarrierSql Sql(DbConnection connection) => BarrierSql.Of(_options.Dialect ?? BarrierSql.Detect(connection));
 
     /// <summary>The markers of one branch, within one transaction.</summary>
-    private sealed class Rows(DbTransaction transaction, BarrierSql sql, BranchCall call, TimeProvider time)
+    private sealed class Rows(DbTransaction transaction, BarrierSql sql, BranchCall call, bool prepare, TimeProvider time)
     {
         public async Task<bool> InsertAsync(string op, string origin, CancellationToken cancellationToken)
         {
@@ -240,6 +241,7 @@ public sealed class BranchBarrier
             Add(command, "origin", origin);
             Add(command, "begun", call.BegunMs);
             Add(command, "created", time.GetUtcNow().ToUnixTimeMilliseconds());
+            await PrepareAsync(command, cancellationToken);
             return await command.ExecuteNonQueryAsync(cancellationToken) == 1;
         }
 
@@ -247,6 +249,7 @@ public sealed class BranchBarrier
         public async Task<Dictionary<string, string>> ReadAsync(CancellationToken cancellationToken)
         {
             await using DbCommand command = Command(sql.Select);
+            await PrepareAsync(command, cancellationToken);
             await using DbDataReader reader = await command.ExecuteReaderAsync(cancellationToken);
             var rows = new Dictionary<string, string>(StringComparer.Ordinal);
             while (await reader.ReadAsync(cancellationToken))
@@ -256,6 +259,11 @@ public sealed class BranchBarrier
 
             return rows;
         }
+
+        /// <summary>
+        /// Npgsql keeps a prepared statement with its pooled connection, so that the server plans the barrier's once.
+        /// </summary>
+        private Task PrepareAsync(DbCommand command, CancellationToken cancellationToken) => prepare ? command.PrepareAsync(cancellationToken) : Task.CompletedTask;
 
         public static void Add(DbCommand command, string name, object value)
         {
