@@ -9,6 +9,9 @@ internal sealed class ChildProcess(string name, string health, params string[] a
 {
     private Process? _process;
 
+    /// <summary>The program that it runs.</summary>
+    public string Program { get; init; } = Environment.ProcessPath!;
+
     public static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
@@ -18,9 +21,8 @@ internal sealed class ChildProcess(string name, string health, params string[] a
 
     public async Task StartAsync()
     {
-        string program = Environment.ProcessPath!;
-        string[] own = Path.GetFileNameWithoutExtension(program) == "dotnet" ? [typeof(ChildProcess).Assembly.Location] : [];
-        _process = Process.Start(new ProcessStartInfo(program, [.. own, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false })!;
+        string[] own = Path.GetFileNameWithoutExtension(Program) == "dotnet" ? [typeof(ChildProcess).Assembly.Location] : [];
+        _process = Process.Start(new ProcessStartInfo(Program, [.. own, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false })!;
         _process.OutputDataReceived += (_, _) => { };
         _process.ErrorDataReceived += (_, line) =>
         {
