@@ -20,6 +20,7 @@ public sealed class OpenTransaction : IAsyncDisposable
     private readonly HoldfastClientOptions _options;
     private readonly HttpClient _http;
     private readonly long _begunMs;
+    private readonly List<string> _notTried = [];
     private bool _decided;
 
     internal OpenTransaction(TransactionsClient transactions, Transaction begun, HoldfastClientOptions options, HttpClient http)
@@ -39,10 +40,22 @@ public sealed class OpenTransaction : IAsyncDisposable
     public DateTimeOffset Deadline { get; }
 
     /// <summary>Holds in the coordinator's space; its hold's id is <c>transaction:name</c>. A refusal leaves the transaction as it was.</summary>
-    public async Task<BranchResult> HoldAsync(string name, string? owner, params HoldLine[] lines)
+    public Task<BranchResult> HoldAsync(string name, string? owner, params HoldLine[] lines) => HoldAsync(name, owner, lines, CancellationToken.None);
+
+    /// <inheritdoc cref="HoldAsync(string, string?, HoldLine[])"/>
+    public async Task<BranchResult> HoldAsync(string name, string? owner, IReadOnlyList<HoldLine> lines, CancellationToken cancellationToken)
     {
         var hold = new HoldBranchBody(owner, null, [.. lines.Select(l => new LineBody(l.Resource, l.Quantity))]);
-        return new BranchResult((await _transactions.RegisterAsync(Id, new BranchBody(name, null, null, null, null, hold), CancellationToken.None).ConfigureAwait(false)).Refusal);
+        return new BranchResult((await _transactions.RegisterAsync(Id, new BranchBody(name, null, null, null, null, hold), cancellationToken).ConfigureAwait(false)).Refusal);
+    }
+
+    /// <summary>Registers a branch, then makes its try: an action of a participant known in code.</summary>
+    public Task<BranchResult> CallAsync<TParticipant>(
+        string name, TParticipant participant, Func<TParticipant, ParticipantCall> action, CancellationToken cancellationToken = default)
+        where TParticipant : ParticipantContract
+    {
+        ArgumentNullException.ThrowIfNull(action);
+        return CallAsync(name, action(participant).Fill, cancellationToken);
     }
 
     /// <summary>Registers a branch, then makes its try.</summary>
@@ -68,14 +81,33 @@ public sealed class OpenTransaction : IAsyncDisposable
             return new BranchResult(refusal);
         }
 
-        return branch.TryCall is { } call ? await TryAsync(name, call, cancellationToken).ConfigureAwait(false) : new BranchResult(null);
+        if (branch.TryCall is not { } call)
+        {
+            return new BranchResult(null);
+        }
+
+        _notTried.Add(name);
+        BranchResult tried = await TryAsync(name, call, cancellationToken).ConfigureAwait(false);
+        if (tried.Succeeded)
+        {
+            _notTried.Remove(name);
+        }
+
+        return tried;
     }
 
     /// <summary>Commits; from then on every branch is confirmed, whatever happens here.</summary>
     /// <param name="wait">How long to wait for the end, at most 60 seconds; null: only for the decision.</param>
     /// <param name="cancellationToken">Gives up waiting for the answer; repeat the commit to learn the truth.</param>
+    /// <exception cref="InvalidOperationException">A registered branch was refused, or nobody knows whether it was tried: its
+    /// participant could not confirm it. Abort, or leave the block.</exception>
     public async Task<TransactionResult> CommitAsync(TimeSpan? wait = null, CancellationToken cancellationToken = default)
     {
+        if (_notTried.Count > 0)
+        {
+            throw new InvalidOperationException($"Branch '{_notTried[0]}' of transaction {Id} was not tried with success, so it can't be confirmed: abort the transaction, or leave its block.");
+        }
+
         // From here on an abort by Dispose could undo a commit whose answer was lost.
         _decided = true;
         return await _transactions.CommitAsync(Id, wait, cancellationToken).ConfigureAwait(false);

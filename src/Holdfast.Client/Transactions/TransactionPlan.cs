@@ -61,6 +61,21 @@ public sealed class TransactionPlan
         });
     }
 
+    /// <summary>A branch that is an action of a participant known in code.</summary>
+    public TransactionPlan Branch<TParticipant>(string name, TParticipant participant, Func<TParticipant, ParticipantCall> action, params string[] after)
+        where TParticipant : ParticipantContract
+    {
+        ArgumentNullException.ThrowIfNull(action);
+        return Branch(name, branch =>
+        {
+            action(participant).Fill(branch);
+            if (after.Length > 0)
+            {
+                branch.After(after);
+            }
+        });
+    }
+
     /// <summary>A saga's step: what does it and what undoes it, told the same.</summary>
     public TransactionPlan Step<TBody>(string name, string doUrl, string undoUrl, TBody body, params string[] after) => Branch(name, branch =>
     {

@@ -50,6 +50,39 @@ public sealed class ClientTransactionTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Typed_actions_in_place_of_URLs_by_hand_and_in_a_plan()
+    {
+        var shop = new ShopContract(_participant.Url);
+        await using (OpenTransaction tx = await _client.BeginTransactionAsync("typed-1"))
+        {
+            (await tx.HoldAsync("stock", "ann", [new HoldLine("sku", 1)], CancellationToken.None)).EnsureSucceeded();
+            (await tx.CallAsync("points", shop, s => s.Deduct("ann", 10))).EnsureSucceeded();
+            (await tx.CommitAsync(TimeSpan.FromSeconds(20))).EnsureSucceeded().State.ShouldBe(TransactionState.Confirmed);
+        }
+
+        _participant.Paths.ShouldBe("/points/try /points/confirm");
+        System.Text.Encoding.UTF8.GetString(_participant.Asked.First().Body).ShouldBe("""{"user":"ann","points":10}""");
+
+        _participant.Asked.Clear();
+        TransactionPlan saga = TransactionPlan.Saga("typed-2").Branch("ship", shop, s => s.Ship("o-1")).Branch("tell", shop, s => s.Tell("o-1"), "ship");
+        (await _client.Transactions.SubmitAsync(saga, TimeSpan.FromSeconds(20))).EnsureSucceeded().State.ShouldBe(TransactionState.Confirmed);
+        _participant.Paths.ShouldBe("/parcels/try /mails/confirm");
+    }
+
+    [Fact]
+    public async Task A_branch_that_was_refused_can_not_be_committed_by_oversight()
+    {
+        _participant.Answer = static asked => Task.FromResult((asked.Path.EndsWith("try", StringComparison.Ordinal) ? 409 : 200, "not enough points"));
+        await using (OpenTransaction tx = await _client.BeginTransactionAsync("oversight"))
+        {
+            (await tx.CallAsync("points", _points, new Deduct("ann", 10))).Succeeded.ShouldBeFalse();
+            (await Should.ThrowAsync<InvalidOperationException>(() => tx.CommitAsync())).Message.ShouldContain("points");
+        }
+
+        (await _client.Transactions.FindAsync("oversight", TimeSpan.FromSeconds(20)))!.State.ShouldBe(TransactionState.Cancelled);
+    }
+
+    [Fact]
     public async Task Leaving_the_block_before_the_commit_cancels_what_was_registered()
     {
         _participant.Answer = static asked => Task.FromResult((asked.Path.EndsWith("try", StringComparison.Ordinal) ? 409 : 200, "not enough points"));
@@ -154,4 +187,13 @@ public sealed class ClientTransactionTests : IAsyncLifetime
     }
 
     private sealed record Deduct(string User, long Points);
+
+    private sealed class ShopContract(string url) : ParticipantContract(url)
+    {
+        public ParticipantCall Deduct(string user, long points) => Reserve("points", new Deduct(user, points));
+
+        public ParticipantCall Ship(string order) => Step("/parcels/", order);
+
+        public ParticipantCall Tell(string order) => Delivery("mails", order);
+    }
 }
