@@ -6,21 +6,23 @@ public class TransactionSimulationTests
     private const int Seeds = 4_000;
 
     [Fact]
-    public void E65_E66_E67_E68_E70_E73_E74_E75_E76_E79_E80_Thousands_of_seeds_end_all_or_nothing()
+    public void E65_E66_E67_E68_E70_E71_E72_E73_E74_E75_E76_E77_E79_E80_Thousands_of_seeds_end_all_or_nothing()
     {
-        int confirmed = 0, ended = 0, crashes = 0;
+        int confirmed = 0, ended = 0, meddled = 0, crashes = 0;
         Parallel.For(0, Seeds, seed =>
         {
             TransactionSimulationReport report = TransactionSimulation.Run(seed);
             report.Problem.ShouldBeNull($"seed {seed}: TransactionSimulation.Run({seed}) replays it");
             Interlocked.Add(ref confirmed, report.Confirmed);
             Interlocked.Add(ref ended, report.Ended);
+            Interlocked.Add(ref meddled, report.Meddled);
             Interlocked.Add(ref crashes, report.Crashes);
         });
 
         // The runs must be about something: many that confirm, many that don't, many crashes.
         confirmed.ShouldBeGreaterThan(Seeds);
         (ended - confirmed).ShouldBeGreaterThan(Seeds);
+        meddled.ShouldBeGreaterThan(Seeds);
         crashes.ShouldBeGreaterThan(Seeds);
     }
 

@@ -28,11 +28,11 @@ public class TransactionEventBytesTests : Transactions.TransactionScenario
     [Fact]
     public void Answered_decided_ended_retried_forced_forgotten()
     {
-        Submit("t", Tcc("a"));
-        Say(One(), CallOutcome.Unknown, 5, "503");
+        Submit("s", Tcc("a"));
+        Say(One(), CallOutcome.Unknown, 5_000, "503");
         //                  type id   branch op outcome text due
-        Written().ShouldBe(Hex("22 0174 01 00 03 03353033 85A0F1C2B134"));
-        Space.Now += 5;
+        Written().ShouldBe(Hex("22 0173 01 00 03 03353033 88C7F1C2B134"));
+        Submit("t", Tcc("a"));
         Say(One(), CallOutcome.Refused, text: "409");
         Written().ShouldBe(Hex("22 0174 01 00 01 03343039 00" // answered
             + "23 0174 00 07 72656675736564 17 6272616E63682027612720726566757365643A20343039" // decided: abort, code, words
@@ -45,7 +45,7 @@ public class TransactionEventBytesTests : Transactions.TransactionScenario
         Space.Decide(new ForceTransaction(Space.Hasher, "u", "by hand", "a", null, false));
         Written().ShouldBe(Hex("26 0175 01 07 62792068616E64" + "24 0175"));
         Space.Pass(25 * 3_600_000);
-        Written().ShouldBe(Hex("27 02"));
+        Written().ShouldEndWith(Hex("27 02")); // behind the abort of the first, whose deadline passed
     }
 
     private string Written()

@@ -109,6 +109,34 @@ public class TransactionEdgeCases : TransactionScenario
     }
 
     [Fact]
+    public void E75_StepRefusedAfterAnAttemptThatNobodyAnswered_IsUndoneToo_ForThatOneMayStillArrive()
+    {
+        Submit("t", Step("a"), Step("b"));
+        Run(c => c.Branch == "b" ? CallOutcome.Unknown : CallOutcome.Done).ShouldBe("a.Try b.Try");
+        Space.Pass(1_000);
+        Run(c => c is { Branch: "b", Op: CallOp.Try } ? CallOutcome.Refused : CallOutcome.Done).ShouldBe("b.Try b.Cancel a.Cancel");
+        States("t").ShouldBe("Cancelled: a=Cancelled b=Cancelled");
+        View("t").ReasonCode.ShouldBe("refused");
+    }
+
+    [Fact]
+    public void E75_StepRefusedAfterARestart_IsUndoneToo_ForTheProcessBeforeMayHaveSentIt()
+    {
+        Submit("t", Step("a"), Step("b"));
+        Say(One(), CallOutcome.Done);
+        One().Branch.ShouldBe("b", "sent, and then the process dies");
+
+        SpaceMachine restarted = Ending.Replay(Space.Batches, Options);
+        var output = new EventBuffer();
+        restarted.Tidy(Space.Now, output);
+        DueCall again = restarted.TakeDueCall(Space.Now).ShouldNotBeNull();
+        (again.Branch, again.Op, again.Attempt).ShouldBe(("b", CallOp.Try, 1));
+        restarted.Decide(new AnswerCall(Space.Hasher, again, CallOutcome.Refused, "409", 0), Space.Now, output);
+
+        restarted.TakeDueCall(Space.Now).ShouldNotBeNull().ShouldSatisfyAllConditions(c => c.Branch.ShouldBe("b"), c => c.Op.ShouldBe(CallOp.Cancel));
+    }
+
+    [Fact]
     public void E75_AnUndoThatFails_KeepsThoseBeforeItWaiting()
     {
         Submit("t", Step("a"), Step("b"), Step("c"));

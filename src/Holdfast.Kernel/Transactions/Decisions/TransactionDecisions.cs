@@ -5,6 +5,9 @@ namespace Holdfast.Kernel;
 /// <summary>Decides what is asked of transactions, and what their deadlines and answers make of them.</summary>
 internal sealed class TransactionDecisions(TransactionBook book, TransactionSink output, BranchHolds holds, TransactionOptions options)
 {
+    /// <summary>The first transaction that begins in this process; null: none is served yet. What was sent for those before it is not known here.</summary>
+    private long? _servesFrom;
+
     public Answer Begin(BeginTransaction command, long nowMs)
     {
         if (command.IssuedAtMs > 0 && nowMs - command.IssuedAtMs > options.RetentionMs)
@@ -145,7 +148,17 @@ internal sealed class TransactionDecisions(TransactionBook book, TransactionSink
             CallOutcome.Unknown when progress.Failures + 1 < options.MaxFailures => nowMs + Math.Max(1, command.RetryMs),
             _ => 0,
         };
-        output.Answered(transaction, call.BranchIndex, call.Op, command.Outcome, command.Words, due);
+        if (command.Outcome == CallOutcome.Refused && branch is not null && MayRunYet(transaction, branch, call))
+        {
+            // An earlier request of this try got no usable answer. It may come to its participant yet, and find room: so the
+            // branch is cancelled like one that was tried, and the cancel's marker keeps a late try out.
+            output.Answered(transaction, call.BranchIndex, call.Op, CallOutcome.Unknown, command.Words + " (an earlier request may still arrive: it is undone too)", 0);
+        }
+        else
+        {
+            output.Answered(transaction, call.BranchIndex, call.Op, command.Outcome, command.Words, due);
+        }
+
         if (transaction.State == TransactionState.Trying)
         {
             DecideByAnswer(transaction, call, command, due, nowMs);
@@ -154,6 +167,10 @@ internal sealed class TransactionDecisions(TransactionBook book, TransactionSink
         Advance(transaction, nowMs);
         return default;
     }
+
+    /// <summary>Whether a refused try may have been sent before: an attempt that nobody answered, or one of the process before this.</summary>
+    private bool MayRunYet(Transaction transaction, Branch branch, DueCall call) =>
+        call.Op == CallOp.Try && branch.Spec.Cancel is not null && (call.Attempt > 1 || transaction.Number < _servesFrom);
 
     public Answer Get(GetTransaction command, long nowMs)
     {
@@ -295,6 +312,7 @@ internal sealed class TransactionDecisions(TransactionBook book, TransactionSink
     /// <returns>True when the bound was reached, so that more may be due.</returns>
     public bool Tidy(long nowMs)
     {
+        _servesFrom ??= book.NextNumber;
         int left = options.MaxSettledPerBatch;
         while (left > 0 && book.Due.TakeDeadline(nowMs) is { } late)
         {

@@ -40,6 +40,7 @@ public sealed class TransactionSimulation
     private int _life;
     private int _calls;
     private int _crashes;
+    private int _meddled;
 
     private TransactionSimulation(int seed, TransactionSimulationOptions options)
     {
@@ -63,6 +64,9 @@ public sealed class TransactionSimulation
     public static TransactionSimulationReport Run(int seed, TransactionSimulationOptions? options = null) =>
         new TransactionSimulation(seed, options ?? new TransactionSimulationOptions()).Run();
 
+    /// <summary>What participants say beside their status: it decides nothing (E77).</summary>
+    private static readonly string[] Words = ["FAILURE", "SUCCESS", "", "409", "refused"];
+
     private TransactionSimulationReport Run()
     {
         Start();
@@ -77,7 +81,7 @@ public sealed class TransactionSimulation
         _problem ??= TransactionOracle.Check(_transactions, View, HoldState, _participants, _sender);
         _problem ??= _loaded.Machine.FindImbalance();
         return new TransactionSimulationReport(
-            _seed, _problem, ended.Length, ended.Count(t => t.State == TransactionState.Confirmed), _calls, _crashes, _loaded.Machine.Digest);
+            _seed, _problem, ended.Length, ended.Count(t => t.State == TransactionState.Confirmed), _calls, _meddled, _crashes, _loaded.Machine.Digest);
     }
 
     private void Step()
@@ -96,8 +100,11 @@ public sealed class TransactionSimulation
             case < 92:
                 MoveNetwork();
                 break;
-            case < 98:
+            case < 97:
                 _time.Move(TimeSpan.FromMilliseconds(_random.Next(8) == 0 ? -_random.Next(2_000) : _random.Next(400)));
+                break;
+            case < 98:
+                Meddle(_transactions[_random.Next(_transactions.Count)]);
                 break;
             default:
                 Crash();
@@ -216,7 +223,7 @@ public sealed class TransactionSimulation
             }
 
             told = true;
-            Send(new AnswerCall(_hasher, call, outcome, outcome.ToString(), _random.Next(1, 2_000)), static _ => { });
+            Send(new AnswerCall(_hasher, call, outcome, Words[_random.Next(Words.Length)], _random.Next(1, 2_000)), static _ => { });
         }
     }
 
@@ -284,6 +291,39 @@ public sealed class TransactionSimulation
             default:
                 SendMessage(transaction);
                 break;
+        }
+    }
+
+    /// <summary>Somebody comes with another body under an id that is taken (E72), or with a branch after the decision (E71).</summary>
+    private void Meddle(SimulatedTransaction transaction)
+    {
+        BranchSpec other = new("other") { Hold = new HoldSpec(null, 0, [new("sku", 1)]) };
+        if (transaction.ToldBegun)
+        {
+            Send(new BeginTransaction(_hasher, transaction.Id, [other]), answer => Refused(answer, Code.Conflict, "was begun a second time, with another body"));
+        }
+
+        if (transaction.ToldDecision is { } commits)
+        {
+            Send(new RegisterBranch(_hasher, transaction.Id, other), answer => Refused(answer, commits ? Code.Confirmed : Code.Cancelled, "took a branch after its decision"));
+        }
+
+        void Refused(in Answer answer, Code with, string otherwise)
+        {
+            if (answer.Code is Code.Unavailable or Code.Overloaded)
+            {
+                return;
+            }
+
+            _meddled++;
+            if (answer.Code == Code.Ok)
+            {
+                _problem ??= $"{transaction.Id} {otherwise}";
+            }
+            else if (answer.Code != with)
+            {
+                _problem ??= $"{transaction.Id}: a meddler was answered {answer.Code.Text()}, not {with.Text()}";
+            }
         }
     }
 

@@ -47,6 +47,7 @@ public enum TransactionFault
 /// <param name="Ended">Transactions that ended, confirmed and cancelled.</param>
 /// <param name="Confirmed">Those that were confirmed.</param>
 /// <param name="Calls">Calls that reached a participant, repeats included.</param>
+/// <param name="Meddled">Other bodies under a taken id, and branches after the decision: each refused.</param>
 /// <param name="Crashes">Times that the coordinator lost its memory.</param>
 /// <param name="Digest">The machine's digest at the end.</param>
-public sealed record TransactionSimulationReport(int Seed, string? Problem, int Ended, int Confirmed, int Calls, int Crashes, ulong Digest);
+public sealed record TransactionSimulationReport(int Seed, string? Problem, int Ended, int Confirmed, int Calls, int Meddled, int Crashes, ulong Digest);
