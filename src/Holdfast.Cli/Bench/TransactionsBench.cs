@@ -18,6 +18,7 @@ internal sealed class TransactionsBench(BenchSettings settings)
     private const int Rows = 10_000;
     private static readonly TimeSpan EndAtMost = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan WarmUpWindow = TimeSpan.FromSeconds(6);
+    private static readonly TimeSpan WarmUpAtLeast = TimeSpan.FromSeconds(24);
     private static readonly TimeSpan WarmUpAtMost = TimeSpan.FromSeconds(60);
 
     public async Task<int> RunAsync()
@@ -162,7 +163,7 @@ internal sealed class TransactionsBench(BenchSettings settings)
 
             rate = (numbers - from) / Stopwatch.GetElapsedTime(windowBegan).TotalSeconds;
         }
-        while (rate > before * 1.03 && Stopwatch.GetElapsedTime(began) < WarmUpAtMost);
+        while ((Stopwatch.GetElapsedTime(began) < WarmUpAtLeast || rate > before * 1.03) && Stopwatch.GetElapsedTime(began) < WarmUpAtMost);
 
         began = Stopwatch.GetTimestamp();
         await RoundAsync(numbers, settings.Count);
