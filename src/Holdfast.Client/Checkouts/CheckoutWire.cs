@@ -2,20 +2,11 @@ using System.Text.Json.Serialization;
 
 namespace Holdfast.Client.Http;
 
-internal sealed record MoneyBody(long Value, string Currency)
-{
-    public Money ToMoney() => new(Value, Currency);
-}
+internal sealed record CheckoutBeginBody(string Id, string Owner, LineBody[] Lines, Money Amount, string Channel, decimal? TtlSeconds, DateTimeOffset IssuedAt);
 
-internal sealed record CheckoutBeginBody(string Id, string Owner, LineBody[] Lines, MoneyBody Amount, string Channel, decimal? TtlSeconds, DateTimeOffset IssuedAt);
-
-internal sealed record RefundBody(string Id, MoneyBody? Amount, string? Transaction, string Reason);
+internal sealed record RefundBody(string Id, Money? Amount, string? Transaction, string Reason);
 
 internal sealed record ResolveBody(string Decision, string Reason);
-
-internal sealed record PaymentBody(string Transaction, MoneyBody Amount, string Use, DateTimeOffset At, bool Disputed);
-
-internal sealed record RefundStateBody(string Id, string Transaction, MoneyBody Amount, string State, string? Reason);
 
 internal sealed record CheckoutStateBody
 {
@@ -25,11 +16,11 @@ internal sealed record CheckoutStateBody
 
     public ReasonBody? Reason { get; init; }
 
-    public required MoneyBody Amount { get; init; }
+    public required Money Amount { get; init; }
 
-    public required MoneyBody Paid { get; init; }
+    public required Money Paid { get; init; }
 
-    public required MoneyBody Refunded { get; init; }
+    public required Money Refunded { get; init; }
 
     public required string Channel { get; init; }
 
@@ -49,9 +40,9 @@ internal sealed record CheckoutStateBody
 
     public bool Stuck { get; init; }
 
-    public required PaymentBody[] Payments { get; init; }
+    public required CheckoutPayment[] Payments { get; init; }
 
-    public required RefundStateBody[] Refunds { get; init; }
+    public required CheckoutRefund[] Refunds { get; init; }
 
     public string? Explanation { get; init; }
 
@@ -62,9 +53,9 @@ internal sealed record CheckoutStateBody
         StateText = State,
         ReasonCode = Reason?.Code,
         Reason = Reason?.Message,
-        Amount = Amount.ToMoney(),
-        Paid = Paid.ToMoney(),
-        Refunded = Refunded.ToMoney(),
+        Amount = Amount,
+        Paid = Paid,
+        Refunded = Refunded,
         Channel = Channel,
         Hold = Hold,
         PayUrl = Uri.TryCreate(PayUrl, UriKind.Absolute, out Uri? payUrl) ? payUrl : null,
@@ -74,13 +65,11 @@ internal sealed record CheckoutStateBody
         EndedAt = EndedAt,
         Rescued = Rescued,
         Stuck = Stuck,
-        Payments = Array.ConvertAll(Payments, p => new CheckoutPayment(p.Transaction, p.Amount.ToMoney(), p.Use, p.At, p.Disputed)),
-        Refunds = Array.ConvertAll(Refunds, r => new CheckoutRefund(r.Id, r.Transaction, r.Amount.ToMoney(), r.State, r.Reason)),
+        Payments = Payments,
+        Refunds = Refunds,
         Explanation = Explanation,
     };
 }
-
-internal sealed record CheckoutPageBody(CheckoutStateBody[] Items, string? Next);
 
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
@@ -90,5 +79,5 @@ internal sealed record CheckoutPageBody(CheckoutStateBody[] Items, string? Next)
 [JsonSerializable(typeof(RefundBody))]
 [JsonSerializable(typeof(ResolveBody))]
 [JsonSerializable(typeof(CheckoutStateBody))]
-[JsonSerializable(typeof(CheckoutPageBody))]
+[JsonSerializable(typeof(PageBody<CheckoutStateBody>))]
 internal sealed partial class CheckoutJson : JsonSerializerContext;

@@ -37,7 +37,7 @@ public sealed class CheckoutsClient
             request.Id,
             request.Owner,
             [.. request.Lines.Select(l => new LineBody(l.Resource, l.Quantity))],
-            new MoneyBody(request.Amount.Value, request.Amount.Currency),
+            request.Amount,
             request.Channel,
             (decimal?)request.Ttl?.TotalSeconds,
             _options.TimeProvider.GetUtcNow());
@@ -48,17 +48,8 @@ public sealed class CheckoutsClient
     /// <param name="id">The checkout.</param>
     /// <param name="wait">How long to wait for its outcome, at most 60 seconds; null: not at all.</param>
     /// <param name="cancellationToken">Gives up waiting.</param>
-    public async Task<Checkout?> FindAsync(string id, TimeSpan? wait = null, CancellationToken cancellationToken = default)
-    {
-        HttpAnswer<CheckoutStateBody> answer = await _channel
-            .SendAsync(HttpMethod.Get, Path(id, ""), null, CheckoutJson.Default.CheckoutStateBody, null, cancellationToken, wait).ConfigureAwait(false);
-        return answer.Refusal switch
-        {
-            null => answer.Body!.ToCheckout(),
-            { Code: RefusalCode.NotFound } => null,
-            { } refusal => throw new HoldRefusedException(refusal),
-        };
-    }
+    public async Task<Checkout?> FindAsync(string id, TimeSpan? wait = null, CancellationToken cancellationToken = default) =>
+        (await _channel.FindAsync(Path(id, ""), CheckoutJson.Default.CheckoutStateBody, cancellationToken, wait).ConfigureAwait(false))?.ToCheckout();
 
     /// <summary>Cancels a checkout that is not paid. Its order is closed at the provider first, so it may answer <c>closing</c>, or turn out paid.</summary>
     public Task<CheckoutResult> CancelAsync(string id, string? reason = null, TimeSpan? wait = null, CancellationToken cancellationToken = default) =>
@@ -74,7 +65,7 @@ public sealed class CheckoutsClient
     public Task<CheckoutResult> RefundAsync(
         string id, string refund, string reason, Money? amount = null, string? transaction = null, CancellationToken cancellationToken = default)
     {
-        var body = new RefundBody(refund, amount is null ? null : new MoneyBody(amount.Value, amount.Currency), transaction, reason);
+        var body = new RefundBody(refund, amount, transaction, reason);
         return PostAsync(Path(id, "/refunds"), JsonSerializer.SerializeToUtf8Bytes(body, CheckoutJson.Default.RefundBody), id, null, cancellationToken);
     }
 
@@ -96,25 +87,10 @@ public sealed class CheckoutsClient
     public async IAsyncEnumerable<Checkout> ListAsync(CheckoutState? state = null, bool stuck = false, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         string query = stuck ? "&state=stuck" : state is { } wanted ? "&state=" + wanted.ToString().ToLowerInvariant() : "";
-        string? after = null;
-        do
+        await foreach (CheckoutStateBody item in _channel.ListAsync("checkouts", query, CheckoutJson.Default.PageBodyCheckoutStateBody, cancellationToken).ConfigureAwait(false))
         {
-            string path = "checkouts?limit=200" + query + (after is null ? "" : "&after=" + Uri.EscapeDataString(after));
-            HttpAnswer<CheckoutPageBody> answer = await _channel
-                .SendAsync(HttpMethod.Get, path, null, CheckoutJson.Default.CheckoutPageBody, null, cancellationToken).ConfigureAwait(false);
-            if (answer.Refusal is { } refusal)
-            {
-                throw new HoldRefusedException(refusal);
-            }
-
-            foreach (CheckoutStateBody item in answer.Body!.Items)
-            {
-                yield return item.ToCheckout();
-            }
-
-            after = answer.Body.Next;
+            yield return item.ToCheckout();
         }
-        while (after is not null);
     }
 
     private async Task<CheckoutResult> PostAsync(string path, byte[]? body, string id, TimeSpan? wait, CancellationToken cancellationToken, TimeSpan? patience = null)

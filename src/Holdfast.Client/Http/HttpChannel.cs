@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Holdfast.Client.Retries;
@@ -9,6 +10,9 @@ namespace Holdfast.Client.Http;
 /// <summary>An answer of the server: a body that was asked for, or a refusal.</summary>
 internal readonly record struct HttpAnswer<T>(T? Body, Refusal? Refusal)
     where T : class;
+
+/// <summary>A page of a list; <paramref name="Next"/> is the <c>after</c> of the following one, null at the last.</summary>
+internal sealed record PageBody<T>(T[] Items, string? Next);
 
 /// <summary>Sends one request as often as it takes, and sorts the answers: done, refused, again, never.</summary>
 internal sealed class HttpChannel
@@ -108,6 +112,48 @@ internal sealed class HttpChannel
 
             await session.PauseAsync(failure, cancellationToken).ConfigureAwait(false);
         }
+    }
+
+    /// <summary>Reads one thing; null when it is not there.</summary>
+    /// <exception cref="HoldRefusedException">It was refused for another reason.</exception>
+    public async Task<T?> FindAsync<T>(string path, JsonTypeInfo<T> answerType, CancellationToken cancellationToken, TimeSpan? wait = null)
+        where T : class
+    {
+        HttpAnswer<T> answer = await SendAsync(HttpMethod.Get, path, null, answerType, null, cancellationToken, wait).ConfigureAwait(false);
+        return answer.Refusal switch
+        {
+            null => answer.Body!,
+            { Code: RefusalCode.NotFound or RefusalCode.UnknownResource } => null,
+            { } refusal => throw new HoldRefusedException(refusal),
+        };
+    }
+
+    /// <summary>Reads a list to its end, page by page.</summary>
+    /// <param name="path">Path of the list.</param>
+    /// <param name="filter">More of the query, each part begun with <c>&amp;</c>; empty: all.</param>
+    /// <param name="pageType">How to read a page.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
+    public async IAsyncEnumerable<T> ListAsync<T>(
+        string path, string filter, JsonTypeInfo<PageBody<T>> pageType, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        string? after = null;
+        do
+        {
+            string page = path + "?limit=200" + filter + (after is null ? "" : "&after=" + Uri.EscapeDataString(after));
+            HttpAnswer<PageBody<T>> answer = await SendAsync(HttpMethod.Get, page, null, pageType, null, cancellationToken).ConfigureAwait(false);
+            if (answer.Refusal is { } refusal)
+            {
+                throw new HoldRefusedException(refusal);
+            }
+
+            foreach (T item in answer.Body!.Items)
+            {
+                yield return item;
+            }
+
+            after = answer.Body.Next;
+        }
+        while (after is not null);
     }
 
     private HttpRequestMessage Request(HttpMethod method, Uri uri, byte[]? body, TimeSpan? wait)

@@ -99,12 +99,8 @@ public sealed class HttpHoldfastClient : IHoldfastClient
     }
 
     /// <inheritdoc/>
-    public async ValueTask<Hold?> GetHoldAsync(string id, CancellationToken cancellationToken = default)
-    {
-        var answer = await _channel.SendAsync(
-            HttpMethod.Get, $"holds/{HttpChannel.Segment(id)}", null, WireJson.Default.HoldBody, id: null, cancellationToken).ConfigureAwait(false);
-        return Found(answer)?.ToHold();
-    }
+    public async ValueTask<Hold?> GetHoldAsync(string id, CancellationToken cancellationToken = default) =>
+        (await _channel.FindAsync($"holds/{HttpChannel.Segment(id)}", WireJson.Default.HoldBody, cancellationToken).ConfigureAwait(false))?.ToHold();
 
     /// <inheritdoc/>
     public async ValueTask<ResourceResult> PutResourceAsync(string id, ResourcePolicy policy, CancellationToken cancellationToken = default)
@@ -123,12 +119,8 @@ public sealed class HttpHoldfastClient : IHoldfastClient
     }
 
     /// <inheritdoc/>
-    public async ValueTask<Resource?> GetResourceAsync(string id, CancellationToken cancellationToken = default)
-    {
-        var answer = await _channel.SendAsync(
-            HttpMethod.Get, $"resources/{HttpChannel.Segment(id)}", null, WireJson.Default.ResourceBody, id: null, cancellationToken).ConfigureAwait(false);
-        return Found(answer)?.ToResource();
-    }
+    public async ValueTask<Resource?> GetResourceAsync(string id, CancellationToken cancellationToken = default) =>
+        (await _channel.FindAsync($"resources/{HttpChannel.Segment(id)}", WireJson.Default.ResourceBody, cancellationToken).ConfigureAwait(false))?.ToResource();
 
     /// <inheritdoc/>
     public async ValueTask<AdjustmentResult> AdjustAsync(string resource, Adjustment adjustment, CancellationToken cancellationToken = default)
@@ -172,14 +164,6 @@ public sealed class HttpHoldfastClient : IHoldfastClient
         var hold = answer.Body?.ToHold();
         return new HoldResult { Id = holdId, State = hold?.State, Hold = hold, Refusal = answer.Refusal };
     }
-
-    private static T? Found<T>(HttpAnswer<T> answer)
-        where T : class => answer.Refusal switch
-        {
-            null => answer.Body,
-            { Code: RefusalCode.NotFound or RefusalCode.UnknownResource } => null,
-            var refusal => throw new HoldRefusedException(refusal),
-        };
 
     private static LineBody[]? Lines(IReadOnlyList<HoldLine>? lines) =>
         lines?.Select(line => new LineBody(line.Resource, line.Quantity)).ToArray();

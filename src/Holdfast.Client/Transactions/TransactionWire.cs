@@ -65,8 +65,6 @@ internal sealed record TransactionBody
     };
 }
 
-internal sealed record TransactionPageBody(TransactionBody[] Items, string? Next);
-
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
@@ -75,5 +73,5 @@ internal sealed record TransactionPageBody(TransactionBody[] Items, string? Next
 [JsonSerializable(typeof(RetryBody))]
 [JsonSerializable(typeof(ForceBody))]
 [JsonSerializable(typeof(TransactionBody))]
-[JsonSerializable(typeof(TransactionPageBody))]
+[JsonSerializable(typeof(PageBody<TransactionBody>))]
 internal sealed partial class TransactionJson : JsonSerializerContext;

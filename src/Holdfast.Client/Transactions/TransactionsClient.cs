@@ -64,17 +64,8 @@ public sealed class TransactionsClient
         PostAsync(Path(id, "/abort"), JsonSerializer.SerializeToUtf8Bytes(new AbortBody(reason), TransactionJson.Default.AbortBody), id, wait, cancellationToken);
 
     /// <summary>Reads a transaction; with a wait, when it has ended or the time is over. Null: there is none.</summary>
-    public async Task<Transaction?> FindAsync(string id, TimeSpan? wait = null, CancellationToken cancellationToken = default)
-    {
-        HttpAnswer<TransactionBody> answer = await _channel
-            .SendAsync(HttpMethod.Get, Path(id, ""), null, TransactionJson.Default.TransactionBody, null, cancellationToken, wait).ConfigureAwait(false);
-        return answer.Refusal switch
-        {
-            null => answer.Body!.ToTransaction(),
-            { Code: RefusalCode.NotFound } => null,
-            { } refusal => throw new HoldRefusedException(refusal),
-        };
-    }
+    public async Task<Transaction?> FindAsync(string id, TimeSpan? wait = null, CancellationToken cancellationToken = default) =>
+        (await _channel.FindAsync(Path(id, ""), TransactionJson.Default.TransactionBody, cancellationToken, wait).ConfigureAwait(false))?.ToTransaction();
 
     /// <summary>All known transactions in the order in which they began.</summary>
     /// <param name="state">Only in this state; null: all.</param>
@@ -82,25 +73,10 @@ public sealed class TransactionsClient
     public async IAsyncEnumerable<Transaction> ListAsync(TransactionState? state = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         string query = state is { } wanted ? "&state=" + wanted.ToString().ToLowerInvariant() : "";
-        string? after = null;
-        do
+        await foreach (TransactionBody item in _channel.ListAsync("transactions", query, TransactionJson.Default.PageBodyTransactionBody, cancellationToken).ConfigureAwait(false))
         {
-            string path = "transactions?limit=200" + query + (after is null ? "" : "&after=" + Uri.EscapeDataString(after));
-            HttpAnswer<TransactionPageBody> answer = await _channel
-                .SendAsync(HttpMethod.Get, path, null, TransactionJson.Default.TransactionPageBody, null, cancellationToken).ConfigureAwait(false);
-            if (answer.Refusal is { } refusal)
-            {
-                throw new HoldRefusedException(refusal);
-            }
-
-            foreach (TransactionBody item in answer.Body!.Items)
-            {
-                yield return item.ToTransaction();
-            }
-
-            after = answer.Body.Next;
+            yield return item.ToTransaction();
         }
-        while (after is not null);
     }
 
     /// <summary>Has stuck and waiting calls made again now. Needs the role <c>operate</c>.</summary>

@@ -17,6 +17,7 @@ namespace Holdfast.Server;
 /// </summary>
 internal sealed class KeptCallbackCalls(SpaceCall frame, SpaceHost host, PaymentHost payments)
 {
+    private static readonly JsonEncodedText Time = JsonEncodedText.Encode("time");
     private const int BodyBytesMax = 4096;
     private const int LimitMax = 1000;
 
@@ -119,8 +120,6 @@ internal sealed class KeptCallbackCalls(SpaceCall frame, SpaceHost host, Payment
             }
         }
     }
-
-    private static readonly JsonEncodedText Time = JsonEncodedText.Encode("time");
 
     private static void Write(AnswerWriter output, Kept kept)
     {

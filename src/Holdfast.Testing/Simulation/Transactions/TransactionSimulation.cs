@@ -15,6 +15,9 @@ namespace Holdfast.Testing;
 /// </summary>
 public sealed class TransactionSimulation
 {
+    /// <summary>What participants say beside their status: it decides nothing (E77).</summary>
+    private static readonly string[] Words = ["FAILURE", "SUCCESS", "", "409", "refused"];
+
     private const long HoldSupply = 60;
 
     private readonly TransactionSimulationOptions _options;
@@ -63,9 +66,6 @@ public sealed class TransactionSimulation
     /// <summary>Runs one seed to its end.</summary>
     public static TransactionSimulationReport Run(int seed, TransactionSimulationOptions? options = null) =>
         new TransactionSimulation(seed, options ?? new TransactionSimulationOptions()).Run();
-
-    /// <summary>What participants say beside their status: it decides nothing (E77).</summary>
-    private static readonly string[] Words = ["FAILURE", "SUCCESS", "", "409", "refused"];
 
     private TransactionSimulationReport Run()
     {

@@ -1,2 +1,0 @@
-#pragma warning disable
-namespace Holdfast.Kernel; public static class SlowLog { public static readonly System.Collections.Generic.List<(string what,long us)> All = new(); public static void Add(string what,long t0){ if (System.Threading.Thread.CurrentThread.Name?.StartsWith("holdfast space")!=true) return; long us=(System.Diagnostics.Stopwatch.GetTimestamp()-t0)/1000; if (us>100) lock(All) All.Add((what,us)); } }
