@@ -34,6 +34,9 @@ public sealed class SpaceHost(IJournalStore store, SpaceOptions options, NameHas
     /// <summary>Makes the calls to payment providers; null when this host was made without.</summary>
     public PaymentHost? Payments { get; internal set; }
 
+    /// <summary>Who is to share the thread of the space that nobody names; null: it has its thread for itself. Set before <see cref="StartAsync"/>.</summary>
+    public ILoopGuest? Guest { get; set; }
+
     /// <summary>Hashes names for commands of any space here.</summary>
     public NameHasher Hasher => hasher;
 
@@ -92,7 +95,10 @@ public sealed class SpaceHost(IJournalStore store, SpaceOptions options, NameHas
 
     private async Task<Space> OpenAsync(string name)
     {
-        var space = new Space(name, store.Get(name), options, hasher, time, loggers.CreateLogger("Holdfast.Space"));
+        var space = new Space(name, store.Get(name), options, hasher, time, loggers.CreateLogger("Holdfast.Space"))
+        {
+            Guest = string.Equals(name, DefaultName, StringComparison.Ordinal) ? Guest : null,
+        };
         if (!_spaces.TryAdd(name, space))
         {
             return _spaces[name];

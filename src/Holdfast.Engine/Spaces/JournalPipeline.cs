@@ -10,7 +10,8 @@ namespace Holdfast.Engine;
 /// </summary>
 /// <remarks>
 /// No thread of its own. The loop rents and writes; whoever completes an append (the journal's thread, a connection's)
-/// finishes batches here. One at a time does so, so the order holds.
+/// finishes batches here, or, when connections share the loop's thread, the loop does. One at a time does so, so the order
+/// holds.
 /// </remarks>
 internal sealed class JournalPipeline
 {
@@ -23,7 +24,9 @@ internal sealed class JournalPipeline
     private readonly Queue<(Batch Batch, ValueTaskAwaiter Append)> _inFlight = new();
     private readonly byte[] _previousHash;
     private readonly object _lock = new();
+    private readonly bool _byLoop;
     private bool _finishing;
+    private volatile bool _ended;
     private int _untold;
     private volatile int _writing;
     private volatile Exception? _failure;
@@ -34,13 +37,15 @@ internal sealed class JournalPipeline
     /// <param name="durable">Told of each written batch in order, before its askers are.</param>
     /// <param name="moved">Called when an append has ended: there is room again.</param>
     /// <param name="released">Told of each batch, written or with nothing to write, when its calls may be made: right before its askers are told.</param>
-    public JournalPipeline(IJournal journal, JournalTail tail, Action<Batch> durable, Action moved, Action<Batch>? released = null)
+    /// <param name="byLoop">Whether the loop's own thread tells, in <see cref="FinishHere"/>, rather than whoever completes an append.</param>
+    public JournalPipeline(IJournal journal, JournalTail tail, Action<Batch> durable, Action moved, Action<Batch>? released = null, bool byLoop = false)
     {
+        _byLoop = byLoop;
         _released = released;
         _journal = journal;
         _durable = durable;
         _moved = moved;
-        _finish = Finish;
+        _finish = byLoop ? SayEnded : Finish;
         _previousHash = tail.Hash.ToArray();
     }
 
@@ -52,6 +57,9 @@ internal sealed class JournalPipeline
 
     /// <summary>Whether <see cref="Write"/> may be called now: the journal takes one more.</summary>
     public bool HasRoom => _writing < _journal.MaxInFlight;
+
+    /// <summary>Whether an append is over that <see cref="FinishHere"/> is to tell of.</summary>
+    public bool HasEnded => _ended;
 
     /// <summary>An empty batch. The loop has one at a time, and writes it when there is room.</summary>
     public Batch Rent()
@@ -85,14 +93,33 @@ internal sealed class JournalPipeline
         Finish();
     }
 
+    /// <summary>Where the loop's thread tells: ends all appends that are over.</summary>
+    public void FinishHere()
+    {
+        if (_ended)
+        {
+            _ended = false; // first: what ends from here on says so again
+            Finish();
+        }
+    }
+
     /// <summary>Waits until nothing is underway: before the journal may be opened again.</summary>
     public void Drain()
     {
-        lock (_lock)
+        while (true)
         {
-            while (_untold > 0)
+            FinishHere();
+            lock (_lock)
             {
-                Monitor.Wait(_lock);
+                if (_untold == 0)
+                {
+                    return;
+                }
+
+                if (!_ended)
+                {
+                    Monitor.Wait(_lock);
+                }
             }
         }
     }
@@ -102,6 +129,17 @@ internal sealed class JournalPipeline
     {
         _released?.Invoke(batch);
         Completion.Tell(batch.Own, batch.Awaited);
+    }
+
+    private void SayEnded()
+    {
+        lock (_lock)
+        {
+            _ended = true;
+            Monitor.PulseAll(_lock);
+        }
+
+        _moved();
     }
 
     /// <summary>Ends all appends that are over, oldest first, and tells their askers.</summary>

@@ -51,6 +51,9 @@ public sealed partial class Space : IAsyncDisposable
     /// <summary>Hashes names for this space's commands.</summary>
     public NameHasher Hasher { get; }
 
+    /// <summary>Who is to share this space's thread while it serves, or null. Set before <see cref="StartAsync"/>.</summary>
+    public ILoopGuest? Guest { get; init; }
+
     /// <summary>What it is doing.</summary>
     public SpaceStatus Status => _status;
 
@@ -249,7 +252,9 @@ public sealed partial class Space : IAsyncDisposable
 
     private Exception? Serve(LoadedSpace loaded)
     {
-        var writer = new JournalPipeline(_journal, loaded.Tail, OnDurable, _queue.Doorbell.Ring, OnReleased);
+        ILoopGuest? guest = Guest?.Enter() == true ? Guest : null;
+        _queue.Doorbell.Guest = guest;
+        var writer = new JournalPipeline(_journal, loaded.Tail, OnDurable, _queue.Doorbell.Ring, OnReleased, byLoop: guest is not null);
         try
         {
             var loop = new SpaceLoop(loaded, writer, _queue, _options, _time, Metrics, makesCalls: CallDue is not null, makesPaymentCalls: PaymentCallDue is not null);
@@ -270,6 +275,8 @@ public sealed partial class Space : IAsyncDisposable
         finally
         {
             writer.Drain();
+            _queue.Doorbell.Guest = null;
+            guest?.Leave();
         }
 
         return writer.Failure;

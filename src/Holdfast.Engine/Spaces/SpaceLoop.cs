@@ -79,6 +79,8 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
             HandOver();
         }
 
+        // Only now, so that what was just written is synced while these answers are sent.
+        writer.FinishHere();
         if (_ownAtOnce.Count + _awaitedAtOnce.Count > 0)
         {
             Completion.Tell(_ownAtOnce, _awaitedAtOnce);
@@ -103,14 +105,18 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
         _moreDue = _machine.Tidy(_batch.TimeMs, _batch.Events);
     }
 
-    private bool HasWork() => writer.Failure is not null
+    private bool HasWork() => writer.Failure is not null || writer.HasEnded
         || (queue.Peek(0) is not null && _batch.Requests < BatchMax)
         || (_batch.IsBegun ? writer.HasRoom : _moreDue || queue.IsClosed || NextDueMs <= Now());
 
     /// <summary>Returns when there is something to decide or to hand over, or when holds may have fallen due.</summary>
     private void WaitForWork()
     {
-        if (!HasWork())
+        if (HasWork())
+        {
+            queue.Doorbell.Look();
+        }
+        else
         {
             queue.Doorbell.Wait(_hasWork ??= HasWork, WaitMilliseconds());
         }

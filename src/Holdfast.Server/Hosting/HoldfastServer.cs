@@ -3,7 +3,9 @@ using System.Runtime.CompilerServices;
 using Holdfast.Engine;
 using Holdfast.Server.Outlets;
 using Holdfast.Server.Simulator;
+using Holdfast.Server.Transport;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -46,15 +48,24 @@ public static class HoldfastServer
     {
         ArgumentNullException.ThrowIfNull(settings);
         settings.Check();
-        KestrelSetup.InlineSocketCompletions();
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "holdfast" });
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => KestrelSetup.Listen(kestrel, settings));
         builder.Services.Configure<SocketTransportOptions>(KestrelSetup.Sockets);
+        if (Epoll.IsSupported)
+        {
+            builder.Services.AddSingleton<EpollLoop>();
+            builder.Services.AddSingleton<IConnectionListenerFactory>(static services =>
+                new EpollTransport(services.GetRequiredService<EpollLoop>(), EpollTransport.OwnLoopsFor(Environment.ProcessorCount)));
+        }
+
         AddServices(builder.Services, settings);
         Logs.Add(builder.Logging);
         change?.Invoke(builder);
 
         WebApplication app = builder.Build();
+        // The sockets first: what is made last goes first, and the spaces must end before what shares their thread.
+        var sockets = app.Services.GetService<EpollLoop>();
+        app.Services.GetRequiredService<SpaceHost>().Guest = sockets;
         Starters.Add(app, app.Services.GetRequiredService<SpaceStarter>());
         Pipeline(app);
         return app;

@@ -1,4 +1,5 @@
 using Holdfast.Server.Resp;
+using Holdfast.Server.Transport;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -16,13 +17,7 @@ internal static class KestrelSetup
     private const int HeaderCountMax = 64;
     private const int RequestLineBytesMax = 4 * 1024;
 
-    /// <summary>
-    /// Lets a socket's completion run where it is noticed instead of being queued for the pool: one hand-over less for
-    /// each request (measured: docs/decisions). The runtime reads it once, before its first socket.
-    /// </summary>
-    public static void InlineSocketCompletions() =>
-        Environment.SetEnvironmentVariable("DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS", "1");
-
+    /// <summary>Of Kestrel's own transport, which serves elsewhere than on Linux.</summary>
     public static void Sockets(SocketTransportOptions sockets)
     {
         // Nothing of ours blocks on these threads, so they may go on with a request themselves.
@@ -53,7 +48,7 @@ internal static class KestrelSetup
         kestrel.Listen(settings.Http, static http => http.Protocols = HttpProtocols.Http1);
         if (settings.Resp is { } resp)
         {
-            kestrel.Listen(resp, static endpoint => endpoint.UseConnectionHandler<RespConnectionHandler>());
+            kestrel.Listen(new RespEndPoint(resp), static endpoint => endpoint.UseConnectionHandler<RespConnectionHandler>());
         }
     }
 }

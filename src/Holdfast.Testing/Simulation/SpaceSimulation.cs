@@ -157,6 +157,7 @@ public sealed class SpaceSimulation
             MoveJournal(fate);
         }
         while (_journal.Pending > 0);
+        _pipeline.FinishHere();
     }
 
     /// <summary>The process dies: queue, memory and unwritten batches are gone; an append in flight may have made it.</summary>
@@ -209,10 +210,13 @@ public sealed class SpaceSimulation
         Serve();
     }
 
+    /// <summary>Half of the seeds: answers are told on the loop's thread, as where connections share it.</summary>
+    private bool TellsByLoop => _seed % 2 != 0;
+
     private void Serve()
     {
         _queue = new RequestQueue(64);
-        _pipeline = new JournalPipeline(_journal, _loaded.Tail, b => _digests[b.Sequence] = b.Digest, static () => { });
+        _pipeline = new JournalPipeline(_journal, _loaded.Tail, b => _digests[b.Sequence] = b.Digest, static () => { }, byLoop: TellsByLoop);
         _loop = new SpaceLoop(_loaded, _pipeline, _queue, _spaceOptions, _time, new SpaceMetrics());
     }
 

@@ -9,14 +9,16 @@ public sealed class JournalPipelineTests
     private const int Batches = 1_000_000;
 
     /// <summary>A count of what is being written that loses one update leaves the loop without room for good.</summary>
-    [Fact]
-    public async Task Appends_that_end_on_another_thread_all_give_their_room_back()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Appends_that_end_on_another_thread_all_give_their_room_back(bool byLoop)
     {
         await using var journal = new OtherThreadJournal();
-        var pipeline = new JournalPipeline(journal, await journal.OpenAsync(TestContext.Current.CancellationToken), static _ => { }, static () => { });
+        var pipeline = new JournalPipeline(journal, await journal.OpenAsync(TestContext.Current.CancellationToken), static _ => { }, static () => { }, byLoop: byLoop);
         for (int i = 1; i <= Batches; i++)
         {
-            SpinWait.SpinUntil(() => pipeline.HasRoom, TimeSpan.FromSeconds(10)).ShouldBeTrue($"no room for batch {i}");
+            SpinWait.SpinUntil(HasRoom, TimeSpan.FromSeconds(10)).ShouldBeTrue($"no room for batch {i}");
             Batch batch = pipeline.Rent();
             batch.Begin(timeMs: 1);
             batch.Sequence = i;
@@ -25,6 +27,12 @@ public sealed class JournalPipelineTests
 
         pipeline.Drain();
         pipeline.AllIsDurable.ShouldBeTrue();
+
+        bool HasRoom()
+        {
+            pipeline.FinishHere();
+            return pipeline.HasRoom;
+        }
     }
 
     private sealed class OtherThreadJournal : IJournal
