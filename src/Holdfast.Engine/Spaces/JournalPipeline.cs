@@ -28,6 +28,7 @@ internal sealed class JournalPipeline
     private bool _finishing;
     private volatile bool _ended;
     private int _untold;
+    private int _requestsInFlight;
     private volatile int _writing;
     private volatile Exception? _failure;
 
@@ -58,6 +59,9 @@ internal sealed class JournalPipeline
     /// <summary>Whether <see cref="Write"/> may be called now: the journal takes one more.</summary>
     public bool HasRoom => _writing < _journal.MaxInFlight;
 
+    /// <summary>Requests whose answers wait for what is being written.</summary>
+    public int RequestsInFlight => Volatile.Read(ref _requestsInFlight);
+
     /// <summary>Whether an append is over that <see cref="FinishHere"/> is to tell of.</summary>
     public bool HasEnded => _ended;
 
@@ -85,6 +89,7 @@ internal sealed class JournalPipeline
         lock (_lock)
         {
             Interlocked.Increment(ref _writing); // its end is counted outside the lock
+            Interlocked.Add(ref _requestsInFlight, batch.Requests);
             _untold++;
             _inFlight.Enqueue((batch, awaiter));
         }
@@ -182,6 +187,7 @@ internal sealed class JournalPipeline
 
         // The journal has room from here on: the loop may write the next while these are told.
         Interlocked.Decrement(ref _writing);
+        Interlocked.Add(ref _requestsInFlight, -batch.Requests);
         _moved();
         if (_failure is null)
         {

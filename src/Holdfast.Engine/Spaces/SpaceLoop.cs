@@ -15,6 +15,7 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
     private const int TickMilliseconds = 32;
     private const int IdleMilliseconds = 1000;
     private const int CallsMax = 4096; // of one batch
+    private const int HalfMin = 128; // smaller ones cost more to write than is won
 
     // How far ahead of deciding a request's own memory, and then what it will look up, is fetched.
     private const int FetchRequestAhead = 8;
@@ -152,8 +153,15 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
     {
         // Only what has arrived by now: a turn must end, however fast more arrives.
         int arrived = Math.Min(queue.Count, BatchMax - _batch.Requests);
+        int half = HalfOfAll(arrived);
         for (int i = 0; i < arrived; i++)
         {
+            if (_batch.Requests >= half && writer.HasRoom)
+            {
+                HandOver();
+                Begin();
+            }
+
             FetchAhead();
             Request? request = queue.Take();
             if (request is null)
@@ -184,6 +192,13 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
             }
         }
     }
+
+    /// <summary>
+    /// How many requests a batch takes before it is handed over although more have arrived. When the disk was slow once, all
+    /// askers wait for one batch, are told together and ask again together: from then on either they, or the loop, or the
+    /// disk works, and the others wait. In two halves one is decided while the other is written.
+    /// </summary>
+    private int HalfOfAll(int arrived) => Math.Max(HalfMin, (arrived + _batch.Requests + writer.RequestsInFlight + 1) / 2);
 
     /// <summary>Starts the cache misses of the next requests, so that they overlap with deciding this one.</summary>
     private unsafe void FetchAhead()
