@@ -246,7 +246,11 @@ public sealed class SpaceMachine
             for (int i = 0; i < count; i++)
             {
                 EventType type = reader.Next();
-                if (TransactionEvent.Is(type))
+                if (type == EventType.Held)
+                {
+                    i += _ledger.ReplayHelds(ref reader, count - i, timeMs) - 1;
+                }
+                else if (TransactionEvent.Is(type))
                 {
                     _book.Evolve(TransactionEvent.Read(type, ref reader), timeMs);
                 }

@@ -15,6 +15,9 @@ public ref struct EventReader(ReadOnlySpan<byte> payload)
     /// <summary>The next event's type, or <see cref="EventType.None"/> at the end.</summary>
     public EventType Next() => AtEnd ? EventType.None : (EventType)_payload[_at++];
 
+    /// <summary>The next event's type, without taking it.</summary>
+    internal readonly EventType Peek() => AtEnd ? EventType.None : (EventType)_payload[_at];
+
     internal byte Byte() => _payload[_at++];
 
     /// <summary>A byte of flags. One that this version doesn't know would change the meaning, so it is not passed over.</summary>

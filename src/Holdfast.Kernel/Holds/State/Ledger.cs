@@ -8,6 +8,8 @@ namespace Holdfast.Kernel;
 /// </summary>
 internal sealed class Ledger
 {
+    private const int FetchedAhead = 8;
+
     private readonly LineState[] _lines = new LineState[LinedCommand.MaxLines];
     private readonly long[] _quantities = new long[LinedCommand.MaxLines];
 
@@ -37,7 +39,7 @@ internal sealed class Ledger
     /// </summary>
     public ulong Digest { get; set; }
 
-    /// <summary>Hashes of the names in the next Held event, where deciding knows them; all zero when replaying.</summary>
+    /// <summary>Hashes of the names in the Held event that was just decided.</summary>
     public (ulong Id, ulong Owner) Hashed { get; set; }
 
     /// <summary>Number of the resource that was held last; a hint for prefetching.</summary>
@@ -52,7 +54,7 @@ internal sealed class Ledger
         switch (type)
         {
             case EventType.Held:
-                Held(HeldEvent.Read(ref reader), timeMs);
+                Held(HeldEvent.Read(ref reader), Hashed.Id, Hashed.Owner, timeMs);
                 break;
             case EventType.Confirmed:
                 Confirmed(ConfirmedEvent.Read(ref reader), timeMs);
@@ -89,16 +91,63 @@ internal sealed class Ledger
         }
     }
 
-    private void Held(HeldEvent held, long timeMs)
+    /// <summary>
+    /// Replays holds that follow each other, the first one's type being read already: what the next few will look up is
+    /// fetched while nothing waits for it yet.
+    /// </summary>
+    /// <returns>How many there were.</returns>
+    public int ReplayHelds(ref EventReader reader, int max, long timeMs)
     {
-        ulong ownerHash = held.Owner.IsEmpty ? 0 : Hashed.Owner != 0 ? Hashed.Owner : Hasher.Hash(held.Owner);
-        ulong idHash = Hashed.Id != 0 ? Hashed.Id : Hasher.Hash(held.Id);
-        if (Hashed.Id == 0 && Holds.Find(idHash, held.Id) >= 0)
+        Span<(ulong Id, ulong Owner)> hashes = stackalloc (ulong, ulong)[FetchedAhead];
+        int count = 0;
+        while (true)
         {
-            // Deciding has looked already; only a replay can bring one id twice.
-            throw new InvalidDataException("The journal makes a hold whose id is known.");
-        }
+            EventReader ahead = reader;
+            int run = 0;
+            do
+            {
+                HeldEvent held = HeldEvent.Read(ref ahead);
+                hashes[run] = (Hasher.Hash(held.Id), held.Owner.IsEmpty ? 0 : Hasher.Hash(held.Owner));
+                Holds.Prefetch(hashes[run].Id);
+                Pairs pairs = held.Lines;
+                if (hashes[run].Owner != 0 && pairs.Next(out int resource, out _))
+                {
+                    Accounts.Prefetch(hashes[run].Owner, resource);
+                }
 
+                run++;
+            }
+            while (run < FetchedAhead && count + run < max && ahead.Next() == EventType.Held);
+
+            for (int i = 0; i < run; i++)
+            {
+                if (i > 0)
+                {
+                    reader.Next();
+                }
+
+                HeldEvent held = HeldEvent.Read(ref reader);
+                if (Holds.Find(hashes[i].Id, held.Id) >= 0)
+                {
+                    // Deciding has looked already; only a replay can bring one id twice.
+                    throw new InvalidDataException("The journal makes a hold whose id is known.");
+                }
+
+                Held(held, hashes[i].Id, hashes[i].Owner, timeMs);
+            }
+
+            count += run;
+            if (count == max || reader.Peek() != EventType.Held)
+            {
+                return count;
+            }
+
+            reader.Next();
+        }
+    }
+
+    private void Held(HeldEvent held, ulong idHash, ulong ownerHash, long timeMs)
+    {
         int count = 0;
         Pairs pairs = held.Lines;
         while (pairs.Next(out int number, out long quantity))
