@@ -95,6 +95,65 @@ public sealed class KillTests(ITestOutputHelper output) : IDisposable
     }
 
     [Fact]
+    public async Task Killed_while_it_writes_a_snapshot_it_starts_from_what_is_whole_and_cleans_up()
+    {
+        const int holds = 40_000; // a round's
+        const int rounds = 4;
+        await using ServerProcess server = Server();
+        server.Environment["HOLDFAST_SNAPSHOTEVERYEVENTS"] = (holds / 2).ToString(System.Globalization.CultureInfo.InvariantCulture);
+        server.Start();
+        await server.WaitReadyAsync();
+        await using var clients = new SaleClients(server, 2);
+        await StockAsync(clients.Http, units: rounds * holds);
+        var acknowledged = new ConcurrentBag<string>();
+        int inTheMiddle = 0;
+        for (int round = 0; round < rounds; round++)
+        {
+            using var closing = new CancellationTokenSource();
+            int next = round * holds;
+            int end = next + holds;
+            Task[] shoppers = [.. Enumerable.Range(0, ShoppersAtOnce).Select(i => Task.Run(async () =>
+            {
+                int number;
+                while (!closing.IsCancellationRequested && (number = Interlocked.Increment(ref next)) <= end)
+                {
+                    HoldRequest request = HoldRequest.Of(DemoSettings.Resource, 1, $"owner-{number}", $"h{number}") with { Ttl = TimeSpan.FromHours(1) };
+                    (await clients.Resp[i % 2].TryHoldAsync(request)).State.ShouldBe(HoldState.Held);
+                    acknowledged.Add(request.Id!);
+                }
+            }))];
+            if (await SeenAsync(_folder.File("data"), "*.snapshot-unfinished", TimeSpan.FromSeconds(20)))
+            {
+                await server.KillAsync();
+                inTheMiddle += Directory.GetFiles(_folder.File("data"), "*.snapshot-unfinished").Length > 0 ? 1 : 0;
+                server.Start();
+            }
+
+            await server.WaitReadyAsync();
+            await closing.CancelAsync();
+            await Task.WhenAll(shoppers);
+        }
+
+        output.WriteLine($"{acknowledged.Count} holds acknowledged, {inTheMiddle} of {rounds} kills in the middle of a snapshot");
+        inTheMiddle.ShouldBeGreaterThan(0, "no kill hit a snapshot: nothing is proven");
+        (await clients.Resp[0].GetResourceAsync(DemoSettings.Resource))!.Held.ShouldBe(acknowledged.Count);
+        foreach (string id in acknowledged.Where(static (_, i) => i % 97 == 0))
+        {
+            (await clients.Resp[0].GetHoldAsync(id))!.State.ShouldBe(HoldState.Held);
+        }
+
+        (await SeenAsync(_folder.File("data"), "*.snapshot", TimeSpan.FromSeconds(60))).ShouldBeTrue("the next snapshot is written");
+        for (int i = 0; i < 600 && Directory.GetFiles(_folder.File("data"), "*.snapshot-unfinished").Length > 0; i++)
+        {
+            await Task.Delay(100);
+        }
+
+        Directory.GetFiles(_folder.File("data"), "*.snapshot-unfinished").ShouldBeEmpty("what a killed process left is removed");
+        await server.KillAsync();
+        await ShouldVerifyAsync();
+    }
+
+    [Fact]
     public async Task E21_down_past_deadlines_it_expires_them_before_the_first_answer()
     {
         const int holds = 20;
@@ -172,6 +231,22 @@ public sealed class KillTests(ITestOutputHelper output) : IDisposable
         }
 
         return cart;
+    }
+
+    private static async Task<bool> SeenAsync(string folder, string pattern, TimeSpan atMost)
+    {
+        long began = System.Diagnostics.Stopwatch.GetTimestamp();
+        while (System.Diagnostics.Stopwatch.GetElapsedTime(began) < atMost)
+        {
+            if (Directory.GetFiles(folder, pattern).Length > 0)
+            {
+                return true;
+            }
+
+            await Task.Delay(1);
+        }
+
+        return false;
     }
 
     private static async Task StockAsync(IHoldfastClient http, long units)

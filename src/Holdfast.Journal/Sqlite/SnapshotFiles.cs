@@ -23,6 +23,11 @@ internal sealed class SnapshotFiles(string journalPath)
         ArgumentOutOfRangeException.ThrowIfNegative(sequence);
         string target = PathOf(sequence);
         string unfinished = Path.ChangeExtension(target, null) + Unfinished;
+        foreach (string left in Directory.EnumerateFiles(_folder, _prefix + "*" + Unfinished))
+        {
+            File.Delete(left); // of a process that died while it wrote
+        }
+
         try
         {
             await WriteWholeAsync(unfinished, write, cancellationToken);

@@ -79,6 +79,7 @@ public static class HoldfastServer
             options.Space = options.Space with
             {
                 QueueCapacity = settings.QueueCapacity,
+                SnapshotEveryEvents = settings.SnapshotEveryEvents,
                 Holds = options.Space.Holds with { RetentionMs = Milliseconds(settings.RetentionHours) },
                 Transactions = options.Space.Transactions with { RetentionMs = Milliseconds(settings.RetentionHours) },
                 Checkouts = options.Space.Checkouts with { RetentionMs = Milliseconds(settings.CheckoutRetentionHours) },

@@ -32,7 +32,7 @@ public sealed record ServerSettings
     private const int RetentionHoursMax = 366 * 24;
 
     private static readonly string[] Known =
-        ["data", "http", "resp", "journal", "connection", "apiKeys", "otlp", "maxConnections", "queueCapacity", "retentionHours", "checkoutRetentionHours", "signingSecrets", "channels", "outlets"];
+        ["data", "http", "resp", "journal", "connection", "apiKeys", "otlp", "maxConnections", "queueCapacity", "retentionHours", "checkoutRetentionHours", "snapshotEveryEvents", "signingSecrets", "channels", "outlets"];
 
     /// <summary>Folder of the journal's and the views' files. Default <c>./data</c>.</summary>
     public string Data { get; init; } = "./data";
@@ -100,6 +100,12 @@ public sealed record ServerSettings
     /// </summary>
     public int CheckoutRetentionHours { get; init; } = 168;
 
+    /// <summary>
+    /// A snapshot is taken after this many events. Default 5,000,000: some seconds of replay at most at a start. It costs as
+    /// much memory again as the state takes, and a processor's time beside the loop.
+    /// </summary>
+    public int SnapshotEveryEvents { get; init; } = 5_000_000;
+
     /// <summary>Reads the settings and checks each.</summary>
     /// <param name="overrides">What the command line says, under the names of the file; a null value counts as not said.</param>
     /// <param name="folder">The working folder; null: the process's.</param>
@@ -157,6 +163,7 @@ public sealed record ServerSettings
             QueueCapacity = Whole(configuration, "queueCapacity", defaults.QueueCapacity),
             RetentionHours = Whole(configuration, "retentionHours", defaults.RetentionHours),
             CheckoutRetentionHours = Whole(configuration, "checkoutRetentionHours", defaults.CheckoutRetentionHours),
+            SnapshotEveryEvents = Whole(configuration, "snapshotEveryEvents", defaults.SnapshotEveryEvents),
         };
         settings.Check();
         return settings;

@@ -54,6 +54,7 @@ public sealed class ServerSettingsTests : IDisposable
     [InlineData("maxConnections", "many", "maxConnections")]
     [InlineData("queueCapacity", "0", "queueCapacity")]
     [InlineData("retentionHours", "0", "retentionHours")]
+    [InlineData("snapshotEveryEvents", "0", "snapshotEveryEvents")]
     [InlineData("checkoutRetentionHours", "100000", "checkoutRetentionHours")]
     [InlineData("otlp", "collector", "otlp")]
     [InlineData("data", " ", "data")]
