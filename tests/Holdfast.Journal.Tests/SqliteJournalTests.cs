@@ -230,12 +230,12 @@ public sealed class SqliteJournalTests : JournalConformance
         using var disk = new ManualResetEventSlim();
         int syncs = 0;
         await using var journal = (SqliteJournal)Store.Get("default");
+        JournalTail tail = await journal.OpenAsync(CancellationToken.None);
         journal.BeforeSync = () =>
         {
             Interlocked.Increment(ref syncs);
             disk.Wait();
         };
-        JournalTail tail = await journal.OpenAsync(CancellationToken.None);
         List<byte[]> chain = Frames.Chain(1, 3, tail.Hash);
         Task first = journal.AppendAsync(1, chain[0], CancellationToken.None).AsTask();
         SpinWait.SpinUntil(() => Volatile.Read(ref syncs) == 1);
@@ -260,18 +260,30 @@ public sealed class SqliteJournalTests : JournalConformance
         List<byte[]> chain = Frames.Chain(1, 3, tail.Hash);
         await journal.AppendAsync(1, chain[0], CancellationToken.None);
         journal.BeforeSync = () => throw new IOException("planted");
-        await journal.OpenAsync(CancellationToken.None);
 
         JournalException failed = await Should.ThrowAsync<JournalException>(async () => await journal.AppendAsync(2, chain[1], CancellationToken.None));
         failed.Fault.ShouldBe(JournalFault.Unknown);
 
-        // A later sync that says all is well would be no proof for the one that failed.
+        // A later sync that says all is well would be no proof for the one that failed; nothing more is written behind it.
         failed = await Should.ThrowAsync<JournalException>(async () => await journal.AppendAsync(3, chain[2], CancellationToken.None));
         failed.Fault.ShouldBe(JournalFault.Unknown);
 
         journal.BeforeSync = null;
         tail = await journal.OpenAsync(CancellationToken.None);
-        tail.Sequence.ShouldBe(3);
+        tail.Sequence.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task A_log_that_cannot_be_synced_at_the_start_is_storage_that_is_not_there_yet()
+    {
+        await using var journal = (SqliteJournal)Store.Get("default");
+        journal.BeforeSync = () => throw new IOException("planted");
+        JournalException failed = await Should.ThrowAsync<JournalException>(async () => await journal.OpenAsync(CancellationToken.None));
+        failed.Fault.ShouldBe(JournalFault.NotWritten);
+        failed.Message.ShouldContain("planted");
+
+        journal.BeforeSync = null;
+        (await journal.OpenAsync(CancellationToken.None)).Sequence.ShouldBe(0);
     }
 
     protected override ValueTask<IJournalStore> CreateStoreAsync() =>

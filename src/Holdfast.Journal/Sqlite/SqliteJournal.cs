@@ -85,10 +85,15 @@ public sealed partial class SqliteJournal : IJournal
                 throw new InvalidOperationException("Call OpenAsync first (also after a conflict or an unknown outcome).");
             }
 
+            if (_syncer!.Failure is { } failure)
+            {
+                throw failure; // before anything is written behind what may not be durable
+            }
+
             _checkpointer!.BeforeAppend();
             Insert(sequence, frame.Span);
             _checkpointer.AfterAppend(frame.Length);
-            return _syncer!.Written();
+            return _syncer.Written();
         }
     }
 
@@ -177,10 +182,18 @@ public sealed partial class SqliteJournal : IJournal
         JournalTail tail = ReadTail(writer);
         _insert = writer.Prepare(InsertSql);
         _checkpointer = new SqliteCheckpointer(_path, writer, _options);
-        _syncer = new SqliteSyncer(_path, BeforeSync);
+        try
+        {
+            _syncer = new SqliteSyncer(_path, () => BeforeSync?.Invoke());
 
-        // A process that died between writing and syncing leaves frames that the system still has and the disk may not.
-        _syncer.Sync();
+            // A process that died between writing and syncing leaves frames that the system still has and the disk may not.
+            _syncer.Sync();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new JournalException(JournalFault.NotWritten, $"Can't open {_path}: its log can't be opened or synced: {e.Message}", e);
+        }
+
         return tail;
     }
 

@@ -22,13 +22,13 @@ internal sealed partial class SqliteSyncer : IDisposable
     private readonly Stack<Append> _free = new();
     private readonly Thread _thread;
     private readonly string _path;
-    private readonly Action? _beforeSync;
+    private readonly Action _beforeSync;
     private JournalException? _failure;
     private bool _stopping;
 
     /// <param name="path">The database file; its log must exist.</param>
-    /// <param name="beforeSync">Called before each sync on the thread: a test's place to hold it up or to make it fail.</param>
-    public SqliteSyncer(string path, Action? beforeSync)
+    /// <param name="beforeSync">Called before each sync: a test's place to hold it up or to make it fail.</param>
+    public SqliteSyncer(string path, Action beforeSync)
     {
         _beforeSync = beforeSync;
         _path = path + "-wal";
@@ -40,6 +40,7 @@ internal sealed partial class SqliteSyncer : IDisposable
     /// <summary>Syncs the log on the calling thread.</summary>
     public void Sync()
     {
+        _beforeSync();
         if (!OperatingSystem.IsLinux())
         {
             RandomAccess.FlushToDisk(_log);
@@ -50,6 +51,18 @@ internal sealed partial class SqliteSyncer : IDisposable
         if (DataSync(_log) != 0)
         {
             throw new IOException($"Syncing {_path} failed: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
+        }
+    }
+
+    /// <summary>Why nothing is made durable any more, or null.</summary>
+    public JournalException? Failure
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _failure;
+            }
         }
     }
 
@@ -116,7 +129,6 @@ internal sealed partial class SqliteSyncer : IDisposable
             {
                 if (_failure is null)
                 {
-                    _beforeSync?.Invoke();
                     Sync();
                 }
             }
