@@ -26,6 +26,7 @@ public sealed class ChainVerifier
         LastSequence = firstSequence - 1;
         if (previousHash is { } hash)
         {
+            ArgumentOutOfRangeException.ThrowIfNotEqual(hash.Length, Frame.FooterSize, nameof(previousHash));
             hash.Span.CopyTo(_hash);
             _hashKnown = true;
         }

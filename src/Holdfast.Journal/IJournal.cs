@@ -20,6 +20,9 @@ public interface IJournal : IAsyncDisposable
     /// </summary>
     int MaxInFlight => 1;
 
+    /// <summary>Whether appends underway become durable beside each other, rather than one after another.</summary>
+    bool AppendsInParallel => false;
+
     /// <summary>
     /// Prepares storage (creating it when missing), drops a torn last record, and returns where the log ends.
     /// Must be called before anything else; may be called again after a failed append to learn the truth.

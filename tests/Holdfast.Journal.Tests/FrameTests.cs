@@ -96,6 +96,13 @@ public class FrameTests
         (GC.GetAllocatedBytesForCurrentThread() - before).ShouldBe(0);
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(31)]
+    [InlineData(33)]
+    public void A_chain_begins_behind_a_whole_hash_only(int bytes) =>
+        Should.Throw<ArgumentOutOfRangeException>(() => new ChainVerifier(5, new byte[bytes]));
+
     [Fact]
     public void Chain_that_is_whole_passes()
     {

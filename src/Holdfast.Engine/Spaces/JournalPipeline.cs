@@ -15,6 +15,9 @@ namespace Holdfast.Engine;
 /// </remarks>
 internal sealed class JournalPipeline
 {
+    /// <summary>Requests of a batch that costs more to write than is won by writing it alone.</summary>
+    public const int SmallBatch = 128;
+
     private readonly IJournal _journal;
     private readonly Action<Batch> _durable;
     private readonly Action<Batch>? _released;
@@ -58,6 +61,13 @@ internal sealed class JournalPipeline
 
     /// <summary>Whether <see cref="Write"/> may be called now: the journal takes one more.</summary>
     public bool HasRoom => _writing < _journal.MaxInFlight;
+
+    /// <summary>
+    /// Whether a batch of so many requests should be handed over now. Where connections share the loop's thread it is the
+    /// processor that is short, and a small batch costs nearly as much to write and sync as a large one: so while another is
+    /// underway it waits for more, unless the journal would make both durable at once.
+    /// </summary>
+    public bool Wants(int requests) => HasRoom && (requests >= SmallBatch || RequestsInFlight == 0 || !_byLoop || _journal.AppendsInParallel);
 
     /// <summary>Requests whose answers wait for what is being written.</summary>
     public int RequestsInFlight => Volatile.Read(ref _requestsInFlight);

@@ -28,8 +28,14 @@ public sealed partial class Space : IAsyncDisposable
     private DurablePoint _durable;
 
     /// <summary>A space over a journal; nothing happens until <see cref="StartAsync"/>.</summary>
+    /// <exception cref="ArgumentException">The options are not ones that a space can run under.</exception>
     public Space(string name, IJournal journal, SpaceOptions options, NameHasher hasher, TimeProvider time, ILogger? logger = null)
     {
+        if (options.Holds.Problem is { } problem)
+        {
+            throw new ArgumentException(problem, nameof(options));
+        }
+
         Name = name;
         Hasher = hasher;
         _journal = journal;

@@ -15,7 +15,6 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
     private const int TickMilliseconds = 32;
     private const int IdleMilliseconds = 1000;
     private const int CallsMax = 4096; // of one batch
-    private const int HalfMin = 128; // smaller ones cost more to write than is won
 
     // How far ahead of deciding a request's own memory, and then what it will look up, is fetched.
     private const int FetchRequestAhead = 8;
@@ -75,7 +74,7 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
 
         Decide();
         TakeDueCalls();
-        if (writer.HasRoom)
+        if (writer.Wants(_batch.Requests))
         {
             HandOver();
         }
@@ -108,7 +107,7 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
 
     private bool HasWork() => writer.Failure is not null || writer.HasEnded
         || (queue.Peek(0) is not null && _batch.Requests < BatchMax)
-        || (_batch.IsBegun ? writer.HasRoom : _moreDue || queue.IsClosed || NextDueMs <= Now());
+        || (_batch.IsBegun ? writer.Wants(_batch.Requests) : _moreDue || queue.IsClosed || NextDueMs <= Now());
 
     /// <summary>Returns when there is something to decide or to hand over, or when holds may have fallen due.</summary>
     private void WaitForWork()
@@ -198,7 +197,7 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
     /// askers wait for one batch, are told together and ask again together: from then on either they, or the loop, or the
     /// disk works, and the others wait. In two halves one is decided while the other is written.
     /// </summary>
-    private int HalfOfAll(int arrived) => Math.Max(HalfMin, (arrived + _batch.Requests + writer.RequestsInFlight + 1) / 2);
+    private int HalfOfAll(int arrived) => Math.Max(JournalPipeline.SmallBatch, (arrived + _batch.Requests + writer.RequestsInFlight + 1) / 2);
 
     /// <summary>Starts the cache misses of the next requests, so that they overlap with deciding this one.</summary>
     private unsafe void FetchAhead()

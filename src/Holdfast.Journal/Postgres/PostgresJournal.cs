@@ -29,6 +29,9 @@ public sealed partial class PostgresJournal : IJournal
     public int MaxInFlight => 2;
 
     /// <inheritdoc/>
+    public bool AppendsInParallel => true;
+
+    /// <inheritdoc/>
     public async ValueTask<JournalTail> OpenAsync(CancellationToken cancellationToken)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);

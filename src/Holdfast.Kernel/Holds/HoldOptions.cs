@@ -17,4 +17,13 @@ public sealed record HoldOptions
 
     /// <summary>Most holds that one batch expires, and most ids that it forgets, so that a flood of deadlines leaves room for commands.</summary>
     public int MaxExpiriesPerBatch { get; init; } = 4096;
+
+    /// <summary>Why no machine can run under these rules, in words; null when it can.</summary>
+    public string? Problem =>
+        DefaultTtlMs <= 0 ? "DefaultTtlMs must be 1 or more."
+        : DefaultTtlMs > MaxLifeMs ? "DefaultTtlMs must not be longer than MaxLifeMs."
+        : RetentionMs <= 0 ? "RetentionMs must be 1 or more: an id that is forgotten at once could be held twice."
+        : AdjustmentRetentionMs <= 0 ? "AdjustmentRetentionMs must be 1 or more: an id that is forgotten at once could count twice."
+        : MaxExpiriesPerBatch <= 0 ? "MaxExpiriesPerBatch must be 1 or more."
+        : null;
 }

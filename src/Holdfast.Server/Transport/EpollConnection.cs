@@ -104,9 +104,17 @@ internal sealed class EpollConnection : ConnectionContext, IDuplexPipe, IConnect
     {
         Aborted ??= abortReason;
         ShutDown(SocketShutdown.Both);
-        _input.Wake();
-        _output.Wake();
         SayClosed();
+
+        // Whoever waits goes on on the pool: who aborts may hold a lock.
+        ThreadPool.UnsafeQueueUserWorkItem(
+            static connection =>
+            {
+                connection._input.Wake();
+                connection._output.Wake();
+            },
+            this,
+            preferLocal: false);
     }
 
     /// <inheritdoc/>

@@ -113,7 +113,10 @@ internal sealed class EpollLoop : ILoopGuest, IDisposable
         // Only those that are there now: who reads on at once again is behind the next events.
         for (int waiting = _again.Count; waiting > 0 && _again.TryDequeue(out EpollConnection? connection); waiting--)
         {
-            connection.Happened(Epoll.In);
+            if (_connections.ContainsKey(connection.Token))
+            {
+                connection.Happened(Epoll.In);
+            }
         }
 
         CloseSockets();

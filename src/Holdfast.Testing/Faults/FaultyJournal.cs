@@ -39,6 +39,9 @@ public sealed class FaultyJournal(IJournal inner, Func<long, AppendFate>? rule, 
     /// <inheritdoc/>
     public int MaxInFlight => maxInFlight ?? inner.MaxInFlight;
 
+    /// <inheritdoc/>
+    public bool AppendsInParallel => inner.AppendsInParallel;
+
     /// <summary>Appends held back.</summary>
     public int Pending
     {

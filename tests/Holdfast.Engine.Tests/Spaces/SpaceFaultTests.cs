@@ -10,6 +10,19 @@ namespace Holdfast.Engine.Tests.Spaces;
 /// <summary>What a space does when its storage fails, with its real threads.</summary>
 public sealed class SpaceFaultTests
 {
+    [Theory]
+    [InlineData(0, 1, 1, 1, 1)]
+    [InlineData(2, 1, 1, 1, 1)]
+    [InlineData(1, 1, 0, 1, 1)]
+    [InlineData(1, 1, 1, -1, 1)]
+    [InlineData(1, 1, 1, 1, 0)]
+    public async Task Rules_that_no_space_can_run_under_are_refused_before_anything_is_opened(long ttl, long life, long retention, long adjustments, int expiries)
+    {
+        await using var journal = new MemoryJournalStore();
+        var rules = new HoldOptions { DefaultTtlMs = ttl, MaxLifeMs = life, RetentionMs = retention, AdjustmentRetentionMs = adjustments, MaxExpiriesPerBatch = expiries };
+        Should.Throw<ArgumentException>(() => RunningSpace.Create(journal.Get("default"), new SpaceOptions { Holds = rules }));
+    }
+
     [Fact]
     public async Task E12_ClientTimedOutOnATry_AskingByIdTellsTheTruth()
     {
