@@ -23,9 +23,9 @@ internal sealed class EpollConnection : ConnectionContext, IDuplexPipe, IConnect
     private string? _id;
     private int _saidClosed;
     private int _disposed;
-    private int _finishing;
-    private int _over; // for both sides
-    private int _lingering; // let go on this side, and waiting for the client to end
+    private volatile bool _finishing;
+    private volatile bool _over; // for both sides
+    private volatile bool _lingering; // let go on this side, and waiting for the client to end
 
     private EpollConnection(Socket socket, EpollLoop loop)
     {
@@ -53,7 +53,7 @@ internal sealed class EpollConnection : ConnectionContext, IDuplexPipe, IConnect
     public int Descriptor { get; }
 
     /// <summary>Whether the client sends no more; what it sent may not have been received yet.</summary>
-    public bool IsFinishing => Volatile.Read(ref _finishing) != 0;
+    public bool IsFinishing => _finishing;
 
     /// <summary>Why it was aborted on this side, or null.</summary>
     public ConnectionAbortedException? Aborted { get; private set; }
@@ -95,7 +95,7 @@ internal sealed class EpollConnection : ConnectionContext, IDuplexPipe, IConnect
     public static EpollConnection Begin(Socket socket, EpollLoop loop)
     {
         var connection = new EpollConnection(socket, loop);
-        loop.Watch(connection, connection.Descriptor);
+        loop.Watch(connection);
         return connection;
     }
 
@@ -110,8 +110,8 @@ internal sealed class EpollConnection : ConnectionContext, IDuplexPipe, IConnect
         ThreadPool.UnsafeQueueUserWorkItem(
             static connection =>
             {
-                connection._input.Wake();
-                connection._output.Wake();
+                connection._input.MayRead();
+                connection._output.MayWrite();
             },
             this,
             preferLocal: false);
@@ -127,11 +127,11 @@ internal sealed class EpollConnection : ConnectionContext, IDuplexPipe, IConnect
         {
             // A socket closed over bytes that nobody took resets the connection, and the client may lose the answer that says
             // why. So what it still sends is thrown away for a while, unless it is to be cut off.
-            bool linger = Aborted is null && !_input.HasEnded && Volatile.Read(ref _over) == 0;
+            bool linger = Aborted is null && !_input.HasEnded && !_over;
             ShutDown(linger ? SocketShutdown.Send : SocketShutdown.Both);
             if (linger)
             {
-                Volatile.Write(ref _lingering, 1);
+                _lingering = true;
                 _ = CloseLaterAsync();
             }
             else
@@ -152,10 +152,10 @@ internal sealed class EpollConnection : ConnectionContext, IDuplexPipe, IConnect
         bool over = (events & (Epoll.Err | Epoll.Hup)) != 0;
         if (over)
         {
-            Volatile.Write(ref _over, 1);
+            _over = true;
         }
 
-        if (Volatile.Read(ref _lingering) != 0)
+        if (_lingering)
         {
             if (over || Epoll.Discard(Descriptor))
             {
@@ -167,7 +167,7 @@ internal sealed class EpollConnection : ConnectionContext, IDuplexPipe, IConnect
 
         if (over || (events & Epoll.PeerClosed) != 0)
         {
-            Volatile.Write(ref _finishing, 1);
+            _finishing = true;
         }
 
         if (over || (events & (Epoll.In | Epoll.PeerClosed)) != 0)

@@ -35,7 +35,7 @@ internal sealed class EpollInput(EpollConnection connection) : PipeReader, IValu
     /// <summary>Whether the client has finished, and all it sent was received.</summary>
     public bool HasEnded => _ended;
 
-    /// <summary>The socket may have something: called on the loop's thread.</summary>
+    /// <summary>The socket may have something, or the connection was aborted: a waiting reader looks.</summary>
     public void MayRead()
     {
         while (true)
@@ -52,9 +52,6 @@ internal sealed class EpollInput(EpollConnection connection) : PipeReader, IValu
             }
         }
     }
-
-    /// <summary>Wakes a waiting reader: the connection was aborted.</summary>
-    public void Wake() => MayRead();
 
     /// <inheritdoc/>
     public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)

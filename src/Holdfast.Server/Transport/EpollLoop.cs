@@ -42,12 +42,12 @@ internal sealed class EpollLoop : ILoopGuest, IDisposable
     public bool IsHosted => Volatile.Read(ref _hosted) != 0;
 
     /// <summary>Begins to watch a connection.</summary>
-    public void Watch(EpollConnection connection, int descriptor)
+    public void Watch(EpollConnection connection)
     {
         ulong token = Interlocked.Increment(ref _lastToken);
         connection.Token = token;
         _connections[token] = connection;
-        Epoll.Add(_epoll, descriptor, Interest, token);
+        Epoll.Add(_epoll, connection.Descriptor, Interest, token);
     }
 
     /// <summary>Lets all others have their turn before this connection reads on.</summary>

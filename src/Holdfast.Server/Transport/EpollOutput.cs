@@ -29,7 +29,7 @@ internal sealed class EpollOutput(EpollConnection connection) : PipeWriter, IVal
     /// <inheritdoc/>
     public override long UnflushedBytes => _filled - _sent;
 
-    /// <summary>On the loop's thread: the socket takes bytes again.</summary>
+    /// <summary>The socket takes bytes again, or the connection was aborted: a waiting flush goes on.</summary>
     public void MayWrite()
     {
         if (Volatile.Read(ref _state) == Waiting && Interlocked.CompareExchange(ref _state, Idle, Waiting) == Waiting)
@@ -37,9 +37,6 @@ internal sealed class EpollOutput(EpollConnection connection) : PipeWriter, IVal
             Resume();
         }
     }
-
-    /// <summary>Wakes a waiting flush: the connection was aborted.</summary>
-    public void Wake() => MayWrite();
 
     /// <inheritdoc/>
     public override Memory<byte> GetMemory(int sizeHint = 0)
