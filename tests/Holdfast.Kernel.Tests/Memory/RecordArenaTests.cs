@@ -103,4 +103,41 @@ public class RecordArenaTests
             HoldRecord.ReadLine(bytes, true, ref at).LastConfirmed.ShouldBe(Quantity.Max);
         }
     }
+
+    [Fact]
+    public void A_record_keeps_ids_of_every_length_beside_its_flags()
+    {
+        byte[] bytes = new byte[HoldRecord.MaxBytes];
+        for (int idLength = 1; idLength <= Name.MaxBytes; idLength++)
+        {
+            byte[] id = new byte[idLength];
+            Array.Fill(id, (byte)(idLength + 90));
+            foreach ((long life, bool detailed, int lineCount) in new[] { (5_000L, false, 1), (7_000L, false, 0), (5_000L, true, 2), (7_000L, true, LinedCommand.MaxLines) })
+            {
+                var lines = new LineState[lineCount];
+                Array.Fill(lines, new LineState { Account = 4_999_999, Resource = -1, Quantity = 1 });
+                var header = new HoldHeader(1_700_000_000_000, 5_000, life, lineCount, detailed);
+
+                int length = HoldRecord.Write(bytes, id, header, lines);
+
+                HoldRecord.IdOf(bytes).ToArray().ShouldBe(id);
+                HoldRecord.ReadHeader(bytes, out int at).ShouldBe(header);
+                HoldRecord.Length(bytes).ShouldBe(length);
+                for (int i = 0; i < lineCount; i++)
+                {
+                    HoldRecord.ReadLine(bytes, detailed, ref at).ShouldBe(lines[i]);
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void A_typical_hold_fills_32_bytes()
+    {
+        byte[] bytes = new byte[HoldRecord.MaxBytes];
+        LineState[] lines = [new LineState { Account = 4_999_999, Quantity = 1 }];
+
+        // A byte more would cost four: the arena counts in fours.
+        HoldRecord.Write(bytes, new byte[15], new HoldHeader(1_700_000_000_000, 6 * 3_600_000, 6 * 3_600_000, 1, Detailed: false), lines).ShouldBe(32);
+    }
 }

@@ -8,30 +8,34 @@ namespace Holdfast.Kernel;
 /// detailed form comes with the first partial confirm or return.
 /// </summary>
 /// <remarks>
-/// flags, id length, id, created (6 bytes), time to live as asked, life if it differs, line count, lines. A short line:
-/// account + 1, or 0 and the resource; quantity. A detailed line adds held, consumed, returned, last confirmed.
+/// Id length - 1 (7 bits) and whether a life follows, id, created (6 bytes), time to live as asked, life if it differs,
+/// line count (7 bits) and whether the lines are detailed, lines. A short line: account + 1, or 0 and the resource;
+/// quantity. A detailed line adds held, consumed, returned, last confirmed.
+/// A typical hold (id of 15 bytes, one of millions of accounts) fills 32 bytes; one byte more would cost four, as the
+/// arena counts.
 /// </remarks>
 internal static class HoldRecord
 {
-    private const byte DetailedFlag = 1;
-    private const byte LifeFlag = 2;
+    // The upper bit beside the id's length, and beside the line count.
+    private const byte LifeFlag = 0x80;
+    private const byte DetailedFlag = 0x80;
+    private const byte Count = 0x7F;
 
     /// <summary>Largest record: 64 detailed lines. Fits the arena's bound.</summary>
-    public const int MaxBytes = 2 + Name.MaxBytes + 6 + 20 + 1 + (LinedCommand.MaxLines * 60);
+    public const int MaxBytes = 1 + Name.MaxBytes + 6 + 20 + 1 + (LinedCommand.MaxLines * 60);
 
-    public static ReadOnlySpan<byte> IdOf(ReadOnlySpan<byte> record) => record.Slice(2, record[1]);
+    public static ReadOnlySpan<byte> IdOf(ReadOnlySpan<byte> record) => record.Slice(1, IdLength(record));
 
     /// <summary>Reads everything but the lines. <paramref name="at"/> is left at the first line.</summary>
     public static HoldHeader ReadHeader(ReadOnlySpan<byte> record, out int at)
     {
-        byte flags = record[0];
-        at = 2 + record[1];
+        at = 1 + IdLength(record);
         long created = BinaryPrimitives.ReadUInt32LittleEndian(record[at..]) | ((long)BinaryPrimitives.ReadUInt16LittleEndian(record[(at + 4)..]) << 32);
         at += 6;
         long ttl = (long)Varint.Read(record, ref at);
-        long life = (flags & LifeFlag) != 0 ? (long)Varint.Read(record, ref at) : ttl;
-        int lines = record[at++];
-        return new HoldHeader(created, ttl, life, lines, (flags & DetailedFlag) != 0);
+        long life = (record[0] & LifeFlag) != 0 ? (long)Varint.Read(record, ref at) : ttl;
+        byte lines = record[at++];
+        return new HoldHeader(created, ttl, life, lines & Count, (lines & DetailedFlag) != 0);
     }
 
     /// <summary>Reads a line as the record has it; a short one leaves held and the rest 0.</summary>
@@ -56,10 +60,9 @@ internal static class HoldRecord
     public static int Write(Span<byte> target, ReadOnlySpan<byte> id, HoldHeader header, ReadOnlySpan<LineState> lines)
     {
         bool life = header.LifeMs != header.TtlMs;
-        target[0] = (byte)((header.Detailed ? DetailedFlag : 0) | (life ? LifeFlag : 0));
-        target[1] = (byte)id.Length;
-        id.CopyTo(target[2..]);
-        int at = 2 + id.Length;
+        target[0] = (byte)((id.Length - 1) | (life ? LifeFlag : 0));
+        id.CopyTo(target[1..]);
+        int at = 1 + id.Length;
         BinaryPrimitives.WriteUInt32LittleEndian(target[at..], (uint)header.CreatedAtMs);
         BinaryPrimitives.WriteUInt16LittleEndian(target[(at + 4)..], (ushort)(header.CreatedAtMs >> 32));
         at += 6;
@@ -69,7 +72,7 @@ internal static class HoldRecord
             at += Varint.Write(target[at..], (ulong)header.LifeMs);
         }
 
-        target[at++] = (byte)lines.Length;
+        target[at++] = (byte)(lines.Length | (header.Detailed ? DetailedFlag : 0));
         foreach (ref readonly LineState line in lines)
         {
             at += Varint.Write(target[at..], (ulong)(line.Account + 1));
@@ -102,6 +105,8 @@ internal static class HoldRecord
 
         return at;
     }
+
+    private static int IdLength(ReadOnlySpan<byte> record) => (record[0] & Count) + 1;
 }
 
 /// <summary>A hold's times. <c>TtlMs</c> is what the try asked (0: the default); the deadline is created + life.</summary>
