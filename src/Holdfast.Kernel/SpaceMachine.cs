@@ -7,7 +7,11 @@ namespace Holdfast.Kernel;
 /// and evolves at once. No I/O, no clock, no threads, no randomness: the same commands at the same times give the same
 /// events, and the same events give the same state. Not safe for concurrent use; one loop owns it.
 /// </summary>
-public sealed class SpaceMachine
+/// <remarks>
+/// A large state stands in the system's memory, which goes back at <see cref="Dispose"/> (or, later, when the collector finds the
+/// machine). Whatever reads that memory ends with <see cref="GC.KeepAlive"/>, so that it can't go while it is read.
+/// </remarks>
+public sealed class SpaceMachine : IDisposable
 {
     private readonly Ledger _ledger;
     private readonly TryDecision _try;
@@ -135,7 +139,7 @@ public sealed class SpaceMachine
             return Answer.Refused(Code.Invalid, problem);
         }
 
-        return command switch
+        Answer answer = command switch
         {
             TryHold c => _try.Decide(c, nowMs),
             ConfirmHold c => _holds.Confirm(c, nowMs),
@@ -166,6 +170,8 @@ public sealed class SpaceMachine
             RetryCheckout c => _checkouts.Retry(c, nowMs),
             _ => throw new ArgumentException($"{command.GetType().Name} is not a command of this machine.", nameof(command)),
         };
+        GC.KeepAlive(this);
+        return answer;
     }
 
     /// <summary>
@@ -180,6 +186,8 @@ public sealed class SpaceMachine
             // The first line's account, as if its resource were the one that was held last: right in a flash sale.
             _ledger.Accounts.Prefetch(hold.Owner.Hash, _ledger.LastHeldResource);
         }
+
+        GC.KeepAlive(this);
     }
 
     /// <summary>
@@ -193,7 +201,7 @@ public sealed class SpaceMachine
             return Answer.Refused(Code.Invalid, problem);
         }
 
-        return command switch
+        Answer? answer = command switch
         {
             GetHold c => _holds.Peek(c),
             GetResource c => _resources.Get(c),
@@ -203,6 +211,8 @@ public sealed class SpaceMachine
             ListCheckouts c => _checkouts.List(c),
             _ => null,
         };
+        GC.KeepAlive(this);
+        return answer;
     }
 
     /// <summary>
@@ -224,7 +234,9 @@ public sealed class SpaceMachine
         }
 
         // Forgetting waits while deadlines are behind: giving stock back comes first.
-        return budget <= 0 || Forget(nowMs) || more;
+        more |= budget <= 0 || Forget(nowMs);
+        GC.KeepAlive(this);
+        return more;
     }
 
     /// <summary>
@@ -276,13 +288,26 @@ public sealed class SpaceMachine
         }
 
         _ledger.LastTimeMs = timeMs;
+        GC.KeepAlive(this);
     }
 
     /// <summary>Checks conservation and that every bucket is the sum of what the holds say. Walks everything; null when all is well.</summary>
-    public string? FindImbalance() => Conservation.FindImbalance(_ledger);
+    public string? FindImbalance()
+    {
+        string? imbalance = Conservation.FindImbalance(_ledger);
+        GC.KeepAlive(this);
+        return imbalance;
+    }
 
     /// <summary>Writes the whole state. See <see cref="Snapshot"/> for the format.</summary>
-    public void WriteSnapshot(Stream target) => Snapshot.Write(_ledger, _book, _checkoutBook, target);
+    public void WriteSnapshot(Stream target)
+    {
+        Snapshot.Write(_ledger, _book, _checkoutBook, target);
+        GC.KeepAlive(this);
+    }
+
+    /// <summary>Gives its memory back. It may be asked for its counts and its digest, and for nothing else any more.</summary>
+    public void Dispose() => _ledger.Dispose();
 
     /// <summary>A machine with the state that a snapshot holds.</summary>
     public static SpaceMachine ReadSnapshot(Stream source, HoldOptions options, NameHasher hasher, TransactionOptions? transactions = null, CheckoutOptions? checkouts = null)

@@ -52,6 +52,9 @@ internal sealed class BenchSpace : IAsyncDisposable
         }).BuildServiceProvider();
     }
 
+    /// <summary>What the whole process has in memory: objects, after a full collection, and slabs, those that are ready for the next growth included.</summary>
+    public static long MemoryBytes() => GC.GetTotalMemory(forceFullCollection: true) + Kernel.Memory.SlabReserve.Bytes;
+
     /// <summary>The space's name: its own, so that a database that others use too isn't touched.</summary>
     public string Name { get; }
 

@@ -27,7 +27,7 @@ internal sealed class LiveBench(BenchSettings settings)
         await using BenchSpace bench = await BenchSpace.OpenAsync(settings, ForgetsAtOnce);
         byte[] resource = await bench.SupplyAsync("sku-1", 1_000_000_000_000);
         var loop = new ClosedLoop(bench.Space, [resource], settings.Callers);
-        long memoryBefore = GC.GetTotalMemory(forceFullCollection: true);
+        long memoryBefore = BenchSpace.MemoryBytes();
 
         int small = Math.Min(Small, settings.Live);
         await loop.RunAsync(Take(small), small);
@@ -50,7 +50,7 @@ internal sealed class LiveBench(BenchSettings settings)
 
         Print.Value("longest pause ms", pauses.LongestMs, 1);
         Print.Value("longest answer ms", waits.Max, 1);
-        Print.Value("bytes per live hold", (GC.GetTotalMemory(forceFullCollection: true) - memoryBefore) / (double)bench.Space.Metrics.LiveHolds, 1);
+        Print.Value("bytes per live hold", (BenchSpace.MemoryBytes() - memoryBefore) / (double)bench.Space.Metrics.LiveHolds, 1);
 
         if (settings.Views)
         {

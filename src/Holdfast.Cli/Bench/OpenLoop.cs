@@ -13,24 +13,32 @@ namespace Holdfast.Cli.Bench;
 /// </summary>
 internal sealed class OpenLoop
 {
-    private const int SlotsMax = 60_000;
+    private const int Slots = 60_000;
     private const long TtlMs = 6 * 3600 * 1000L;
 
-    private readonly Space _space;
     private readonly byte[][] _resources;
     private readonly double _perTick;
     private readonly long[] _waits;
-    private readonly ConcurrentQueue<Slot> _free = new();
+    private readonly ConcurrentQueue<Slot> _answeredSlots = new();
+
+    // Of the arriving thread: the one used last is taken first, as from any server's pool, or each arrival would go through
+    // memory that was last touched thousands of arrivals ago.
+    private readonly Stack<Slot> _free = new();
     private int _answered;
     private int _refused;
-    private int _slots;
 
     public OpenLoop(Space space, byte[][] resources, double perSecond, TimeSpan length)
     {
-        _space = space;
         _resources = resources;
         _perTick = perSecond / Stopwatch.Frequency;
         _waits = new long[(int)(perSecond * length.TotalSeconds)];
+        for (int i = 0; i < Slots; i++)
+        {
+            _free.Push(new Slot(this, space));
+        }
+
+        // So that what is collected under load is what the space leaves behind, and not these.
+        GC.Collect();
     }
 
     /// <summary>Arrivals that found no place because 60,000 before them were not answered yet.</summary>
@@ -62,12 +70,7 @@ internal sealed class OpenLoop
             int due = (int)Math.Min(_waits.Length, (Stopwatch.GetTimestamp() - start) * _perTick);
             for (; arrived < due; arrived++)
             {
-                if (!_free.TryDequeue(out Slot? slot))
-                {
-                    slot = _slots < SlotsMax ? NewSlot() : WaitForSlot();
-                }
-
-                slot.Ask(first + arrived, start + (long)(arrived / _perTick), _resources);
+                TakeSlot().Ask(first + arrived, start + (long)(arrived / _perTick), _resources);
             }
 
             // Arrivals of one millisecond come together, as they do from sockets; their schedule stays exact.
@@ -75,17 +78,21 @@ internal sealed class OpenLoop
         }
     }
 
-    private Slot NewSlot()
+    private Slot TakeSlot()
     {
-        _slots++;
-        return new Slot(this, _space);
+        while (_answeredSlots.TryDequeue(out Slot? answered))
+        {
+            _free.Push(answered);
+        }
+
+        return _free.TryPop(out Slot? slot) ? slot : WaitForSlot();
     }
 
     private Slot WaitForSlot()
     {
         Blocked++;
         Slot? slot;
-        while (!_free.TryDequeue(out slot))
+        while (!_answeredSlots.TryDequeue(out slot))
         {
             Thread.Sleep(0);
         }
@@ -100,7 +107,7 @@ internal sealed class OpenLoop
             Interlocked.Increment(ref _refused);
         }
 
-        _free.Enqueue(slot);
+        _answeredSlots.Enqueue(slot);
         _waits[Interlocked.Increment(ref _answered) - 1] = wait;
     }
 

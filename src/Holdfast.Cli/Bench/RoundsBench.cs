@@ -19,14 +19,14 @@ internal sealed class RoundsBench(BenchSettings settings)
         await using BenchSpace bench = await BenchSpace.OpenAsync(settings);
         Space space = bench.Space;
         byte[][] resources = await Task.WhenAll(Enumerable.Range(1, settings.Resources).Select(i => bench.SupplyAsync($"sku-{i}", PlentyOfUnits)));
-        long memoryBefore = GC.GetTotalMemory(forceFullCollection: true);
+        long memoryBefore = BenchSpace.MemoryBytes();
         var loop = new ClosedLoop(space, resources, settings.Callers);
         int warmUp = Math.Clamp(settings.Count / 4, 1, 500_000);
         LoopRun first = await loop.RunAsync(Take(warmUp), warmUp);
         Print.Value("warm-up holds per second", first.PerSecond);
 
         double perSecond = await HoldsAsync(loop);
-        Print.Value("bytes per live hold", (GC.GetTotalMemory(forceFullCollection: true) - memoryBefore) / (double)Math.Max(1, space.Metrics.LiveHolds), 1);
+        Print.Value("bytes per live hold", (BenchSpace.MemoryBytes() - memoryBefore) / (double)Math.Max(1, space.Metrics.LiveHolds), 1);
         Print.Value("live holds", space.Metrics.LiveHolds);
         Print.Value("hold id bytes", HoldIds.IdBytes);
 

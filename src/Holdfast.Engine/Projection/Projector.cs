@@ -131,7 +131,7 @@ internal sealed partial class Projector : IAsyncDisposable
 
         await using JournalSnapshot snapshot = await _space.Journal.OpenSnapshotAsync(cancellationToken)
             ?? throw new JournalCorruptException(1, $"The journal of space {_space.Name} begins at {first}, and no snapshot reaches up to there.");
-        SpaceMachine machine = SpaceMachine.ReadSnapshot(snapshot.Content, _space.Options.Holds, _space.Hasher);
+        using SpaceMachine machine = SpaceMachine.ReadSnapshot(snapshot.Content, _space.Options.Holds, _space.Hasher);
         await snapshot.Content.CopyToAsync(Stream.Null, cancellationToken);
         var begun = new ViewPosition(snapshot.Sequence, default);
         await _store.BeginAsync(machine, begun, cancellationToken);

@@ -43,15 +43,20 @@ internal sealed class QuietThread : SynchronizationContext
 
     public override void Send(SendOrPostCallback d, object? state) => throw new NotSupportedException();
 
-    private void Pump(Func<Task> work, TaskCompletionSource ended)
+    /// <summary>Has the calling thread give way to all others from now on.</summary>
+    public static void GiveWay()
     {
-        SetSynchronizationContext(this);
         if (OperatingSystem.IsLinux())
         {
             const int ofThread = 0;
             _ = SetPriority(ofThread, 0, Niceness);
         }
+    }
 
+    private void Pump(Func<Task> work, TaskCompletionSource ended)
+    {
+        SetSynchronizationContext(this);
+        GiveWay();
         Task running = work();
         _ = running.ContinueWith(_ => _queue.CompleteAdding(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         foreach ((SendOrPostCallback callback, object? state) in _queue.GetConsumingEnumerable())

@@ -19,7 +19,7 @@ public static class SpaceVerifier
         ArgumentNullException.ThrowIfNull(journal);
 
         // Which numbers seed the table of names changes neither state nor digest.
-        var walk = new VerificationWalk(new NameHasher(1, 2));
+        using var walk = new VerificationWalk(new NameHasher(1, 2));
         try
         {
             await walk.ReadSnapshotAsync(journal, cancellationToken);

@@ -5,7 +5,7 @@ using Holdfast.Kernel;
 namespace Holdfast.Engine;
 
 /// <summary>One verification under way: up to two machines over one walk, one from the first frame, one from the snapshot.</summary>
-internal sealed class VerificationWalk(NameHasher hasher)
+internal sealed class VerificationWalk(NameHasher hasher) : IDisposable
 {
     private SpaceMachine? _full;
     private SpaceMachine? _fromSnapshot;
@@ -127,6 +127,12 @@ internal sealed class VerificationWalk(NameHasher hasher)
             LiveHolds = machine?.LiveHolds ?? 0,
             Digest = machine?.Digest ?? 0,
         };
+    }
+
+    public void Dispose()
+    {
+        _full?.Dispose();
+        _fromSnapshot?.Dispose();
     }
 
     private static string? Difference(SpaceMachine full, SpaceMachine fromSnapshot)

@@ -63,11 +63,11 @@ internal sealed class JournalPipeline
     public bool HasRoom => _writing < _journal.MaxInFlight;
 
     /// <summary>
-    /// Whether a batch of so many requests should be handed over now. Where connections share the loop's thread it is the
-    /// processor that is short, and a small batch costs nearly as much to write and sync as a large one: so while another is
-    /// underway it waits for more, unless the journal would make both durable at once.
+    /// Whether a batch of so many requests should be handed over now. A small one costs nearly as much to write and sync as a
+    /// large one: so while another is underway it waits until it has as many requests as that one, unless the journal would
+    /// make both durable at once.
     /// </summary>
-    public bool Wants(int requests) => HasRoom && (requests >= SmallBatch || RequestsInFlight == 0 || !_byLoop || _journal.AppendsInParallel);
+    public bool Wants(int requests) => HasRoom && (RequestsInFlight == 0 || _journal.AppendsInParallel || requests >= Math.Max(SmallBatch, RequestsInFlight));
 
     /// <summary>Requests whose answers wait for what is being written.</summary>
     public int RequestsInFlight => Volatile.Read(ref _requestsInFlight);

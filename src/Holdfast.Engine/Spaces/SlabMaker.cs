@@ -1,3 +1,4 @@
+using Holdfast.Engine.Projection;
 using Holdfast.Kernel.Memory;
 
 namespace Holdfast.Engine;
@@ -27,6 +28,7 @@ internal static class SlabMaker
 
     private static void Run()
     {
+        QuietThread.GiveWay(); // what is ready lasts for 170,000 holds: time enough
         while (true)
         {
             Wanted.WaitOne();

@@ -235,10 +235,15 @@ public sealed partial class Space : IAsyncDisposable
                 loaded = Begin(loaded);
             }
 
-            SetDurable(new DurablePoint(loaded.Tail.Sequence, loaded.Machine.Digest, loaded.EventsReplayed));
-            Metrics.Attach(loaded.Machine);
-            Exception? failure = Serve(loaded);
-            return failure is null ? !_stopping.IsCancellationRequested : Recover(failure, loaded);
+            Exception? failure;
+            using (loaded.Machine)
+            {
+                SetDurable(new DurablePoint(loaded.Tail.Sequence, loaded.Machine.Digest, loaded.EventsReplayed));
+                Metrics.Attach(loaded.Machine);
+                failure = Serve(loaded);
+            }
+
+            return failure is null ? !_stopping.IsCancellationRequested : Recover(failure);
         }
         catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
         {
@@ -288,7 +293,7 @@ public sealed partial class Space : IAsyncDisposable
         return writer.Failure;
     }
 
-    private bool Recover(Exception failure, LoadedSpace loaded)
+    private bool Recover(Exception failure)
     {
         Trouble = failure.Message;
         switch (failure)
@@ -316,7 +321,8 @@ public sealed partial class Space : IAsyncDisposable
     private bool ServeReadsUntilWritable()
     {
         LoadedSpace durable = _loader.LoadAsync(_stopping.Token).GetAwaiter().GetResult();
-        Metrics.Attach(durable.Machine);
+        using SpaceMachine machine = durable.Machine;
+        Metrics.Attach(machine);
         _status = SpaceStatus.ReadOnly;
         long probeAt = _time.GetTimestamp();
         while (!_stopping.IsCancellationRequested)
@@ -324,7 +330,7 @@ public sealed partial class Space : IAsyncDisposable
             _queue.Wait(32);
             while (_queue.Take() is { } request)
             {
-                request.Answer = durable.Machine.Read(request.Command)
+                request.Answer = machine.Read(request.Command)
                     ?? Answer.Refused(Code.Unavailable, "storage is full: nothing was executed; free space, the server goes on by itself");
                 Completion.Tell(request);
             }

@@ -13,14 +13,14 @@ internal interface IFreeLink
 /// Slots of a struct, addressed by a stable index, in chunks of 2,048: growing allocates one chunk and copies nothing,
 /// so there is no pause that grows with the number of slots. Freed slots are reused last in, first out.
 /// </summary>
-internal sealed unsafe class ChunkedList<T>
+internal sealed unsafe class ChunkedList<T>(SlabLease lease)
     where T : unmanaged, IFreeLink
 {
     private const int Shift = 11;
     private const int ChunkSize = 1 << Shift;
     private const int Mask = ChunkSize - 1;
 
-    private readonly Slabs _slabs = new(ChunkSize * sizeof(T));
+    private readonly Slabs _slabs = new(ChunkSize * sizeof(T), lease);
     private nint[] _chunks = new nint[4];
     private int _firstFree = -1;
     private int _next;

@@ -24,7 +24,7 @@ internal sealed unsafe class NameIndex
     private int[] _directory = [0];
     private int _depth;
 
-    private readonly Slabs _slabs = new(SegmentSize * sizeof(Entry));
+    private readonly Slabs _slabs;
 
     // By segment: its entries, how many are in use, and how many bits of the hash it stands for.
     private nint[] _entries = [];
@@ -33,7 +33,11 @@ internal sealed unsafe class NameIndex
     private int _segments;
     private readonly Entry[] _splitting = new Entry[SegmentSize];
 
-    public NameIndex() => NewSegment(0);
+    public NameIndex(SlabLease lease)
+    {
+        _slabs = new Slabs(SegmentSize * sizeof(Entry), lease);
+        NewSegment(0);
+    }
 
     public int Count { get; private set; }
 

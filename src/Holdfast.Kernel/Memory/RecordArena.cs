@@ -8,7 +8,7 @@ namespace Holdfast.Kernel.Memory;
 /// most). Freed records go to a free list of their size and are reused as they are. The collector sees a few large
 /// arrays instead of millions of small objects; growing copies nothing.
 /// </summary>
-internal sealed unsafe class RecordArena
+internal sealed unsafe class RecordArena(SlabLease lease)
 {
     private const int UnitShift = 2;
     private const int ChunkUnitsShift = 14;
@@ -17,7 +17,7 @@ internal sealed unsafe class RecordArena
     private const int MaxChunks = (1 << (32 - ChunkUnitsShift)) - 1; // one less than fits, so that the end fits too
 
     private readonly uint[] _free = new uint[MaxUnits + 1];
-    private readonly Slabs _slabs = new(ChunkUnits << UnitShift);
+    private readonly Slabs _slabs = new(ChunkUnits << UnitShift, lease);
     private nint[] _chunks = new nint[4];
     private uint _next = 1; // 0 means "none"
     private uint _end;

@@ -7,7 +7,8 @@ public class ChunkedListTests
     [Fact]
     public void Slots_keep_their_index_and_value_while_the_list_grows()
     {
-        var list = new ChunkedList<Number>();
+        using var lease = new SlabLease();
+        var list = new ChunkedList<Number>(lease);
         for (int i = 0; i < 20_000; i++)
         {
             int at = list.Add();
@@ -25,7 +26,8 @@ public class ChunkedListTests
     [Fact]
     public void Freed_slots_are_reused_last_in_first_out_and_come_back_empty()
     {
-        var list = new ChunkedList<Number>();
+        using var lease = new SlabLease();
+        var list = new ChunkedList<Number>(lease);
         for (int i = 0; i < 10; i++)
         {
             list[list.Add()].Value = i;
@@ -46,7 +48,8 @@ public class ChunkedListTests
     public void Random_adds_and_frees_agree_with_a_dictionary()
     {
         var random = new Random(3);
-        var list = new ChunkedList<Number>();
+        using var lease = new SlabLease();
+        var list = new ChunkedList<Number>(lease);
         var oracle = new Dictionary<int, int>();
         for (int step = 0; step < 50_000; step++)
         {

@@ -6,7 +6,7 @@ public class DeadlineWheelTests
 {
     private const long TurnMs = 64L << 15;
 
-    private readonly ChunkedList<HoldSlot> _slots = new();
+    private readonly ChunkedList<HoldSlot> _slots = new(new SlabLease());
     private readonly DeadlineWheel _wheel = new();
     private readonly SortedSet<(long DeadlineMs, int Slot)> _oracle = [];
 

@@ -13,7 +13,8 @@ public class NameIndexTests
     public void Random_adds_removes_and_searches_agree_with_a_dictionary(int seed, ulong tagBits)
     {
         var random = new Random(seed);
-        var index = new NameIndex();
+        using var lease = new SlabLease();
+        var index = new NameIndex(lease);
         var oracle = new Dictionary<int, ulong>();
         int most = seed is 2 or 3 or 4 ? 600 : 6_000; // what can't be told apart must fit one segment
         var slots = new List<int>();
@@ -57,7 +58,8 @@ public class NameIndexTests
     [Fact]
     public void Half_a_million_names_split_segments_and_all_are_found()
     {
-        var index = new NameIndex();
+        using var lease = new SlabLease();
+        var index = new NameIndex(lease);
         for (int i = 0; i < 500_000; i++)
         {
             index.Add(Spread(i), i);
@@ -78,7 +80,8 @@ public class NameIndexTests
     [Fact]
     public void Equal_hashes_are_all_candidates()
     {
-        var index = new NameIndex();
+        using var lease = new SlabLease();
+        var index = new NameIndex(lease);
         const ulong hash = 0xABCDEF01_00000000;
         for (int slot = 0; slot < 100; slot++)
         {
@@ -93,7 +96,8 @@ public class NameIndexTests
     [Fact]
     public void Names_that_wrap_around_the_end_of_a_segment_survive_removals()
     {
-        var index = new NameIndex();
+        using var lease = new SlabLease();
+        var index = new NameIndex(lease);
         ulong[] hashes = [.. Enumerable.Range(0, 40).Select(i => (ulong)(1020 + (i % 4)) << 32)];
         for (int i = 0; i < hashes.Length; i++)
         {
@@ -114,7 +118,8 @@ public class NameIndexTests
     [Fact]
     public void Removing_twice_is_a_bug_and_says_so()
     {
-        var index = new NameIndex();
+        using var lease = new SlabLease();
+        var index = new NameIndex(lease);
         index.Add(7UL << 32, 1);
         index.Remove(7UL << 32, 1);
 
@@ -124,7 +129,8 @@ public class NameIndexTests
     [Fact]
     public void A_thousand_equal_tags_are_refused_rather_than_looked_for_forever()
     {
-        var index = new NameIndex();
+        using var lease = new SlabLease();
+        var index = new NameIndex(lease);
 
         Should.Throw<InvalidOperationException>(() =>
         {
@@ -138,7 +144,8 @@ public class NameIndexTests
     [Fact]
     public void Prefetching_changes_nothing()
     {
-        var index = new NameIndex();
+        using var lease = new SlabLease();
+        var index = new NameIndex(lease);
         index.Add(1UL << 32, 1);
 
         index.Prefetch(1UL << 32);

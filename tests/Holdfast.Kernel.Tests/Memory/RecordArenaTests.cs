@@ -8,7 +8,8 @@ public class RecordArenaTests
     public void Records_of_random_sizes_never_overlap_and_keep_their_bytes()
     {
         var random = new Random(1);
-        var arena = new RecordArena();
+        using var lease = new SlabLease();
+        var arena = new RecordArena(lease);
         var live = new List<(uint Record, byte[] Bytes)>();
         for (int step = 0; step < 20_000; step++)
         {
@@ -49,7 +50,8 @@ public class RecordArenaTests
     [InlineData(RecordArena.MaxBytes)]
     public void Freed_records_are_reused_by_their_size(int bytes)
     {
-        var arena = new RecordArena();
+        using var lease = new SlabLease();
+        var arena = new RecordArena(lease);
         uint[] records = [.. Enumerable.Range(0, 50).Select(_ => arena.Allocate(bytes))];
         foreach (uint record in records)
         {
@@ -65,7 +67,8 @@ public class RecordArenaTests
     [Fact]
     public void The_longest_record_fits_a_chunk_whatever_came_before()
     {
-        var arena = new RecordArena();
+        using var lease = new SlabLease();
+        var arena = new RecordArena(lease);
         for (int i = 0; i < 200; i++)
         {
             uint record = arena.Allocate(RecordArena.MaxBytes);

@@ -6,10 +6,10 @@ namespace Holdfast.Kernel;
 /// What each owner holds and has bought of each resource, for limits. An account lives while something is used or a
 /// known hold refers to it.
 /// </summary>
-internal sealed class AccountTable(RecordArena names, NameHasher hasher)
+internal sealed class AccountTable(RecordArena names, SlabLease lease, NameHasher hasher)
 {
-    private readonly ChunkedList<Account> _slots = new();
-    private readonly NameIndex _index = new();
+    private readonly ChunkedList<Account> _slots = new(lease);
+    private readonly NameIndex _index = new(lease);
 
     public int Count => _slots.Count;
 

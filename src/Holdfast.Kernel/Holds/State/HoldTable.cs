@@ -6,10 +6,10 @@ namespace Holdfast.Kernel;
 /// All known holds. A hold is in exactly one list: its deadline's bucket while it is held, the queue of finished ones
 /// afterwards, until it is forgotten.
 /// </summary>
-internal sealed class HoldTable(AccountTable accounts, RecordArena arena, NameHasher hasher)
+internal sealed class HoldTable(AccountTable accounts, RecordArena arena, SlabLease lease, NameHasher hasher)
 {
-    private readonly ChunkedList<HoldSlot> _slots = new();
-    private readonly NameIndex _index = new();
+    private readonly ChunkedList<HoldSlot> _slots = new(lease);
+    private readonly NameIndex _index = new(lease);
     private readonly byte[] _scratch = new byte[HoldRecord.MaxBytes];
     private int _oldestFinished = -1;
     private int _newestFinished = -1;

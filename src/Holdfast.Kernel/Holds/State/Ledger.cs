@@ -6,25 +6,28 @@ namespace Holdfast.Kernel;
 /// The state of a space's resources and holds, and the only code that changes it: <see cref="Evolve"/>. Deciding reads
 /// it and writes events; what is then applied are the very bytes that go to the journal, so a replay can't differ.
 /// </summary>
-internal sealed class Ledger
+internal sealed class Ledger : IDisposable
 {
     private const int FetchedAhead = 8;
 
+    private readonly SlabLease _lease = new();
     private readonly LineState[] _lines = new LineState[LinedCommand.MaxLines];
     private readonly long[] _quantities = new long[LinedCommand.MaxLines];
 
     public Ledger(NameHasher hasher)
     {
         Hasher = hasher;
-        Accounts = new AccountTable(Arena, hasher);
-        Holds = new HoldTable(Accounts, Arena, hasher);
+        Arena = new RecordArena(_lease);
+        Resources = new ResourceTable(_lease);
+        Accounts = new AccountTable(Arena, _lease, hasher);
+        Holds = new HoldTable(Accounts, Arena, _lease, hasher);
     }
 
     public NameHasher Hasher { get; }
 
-    public RecordArena Arena { get; } = new();
+    public RecordArena Arena { get; }
 
-    public ResourceTable Resources { get; } = new();
+    public ResourceTable Resources { get; }
 
     public AccountTable Accounts { get; }
 
@@ -47,6 +50,9 @@ internal sealed class Ledger
 
     /// <summary>Time of the last batch, unix milliseconds.</summary>
     public long LastTimeMs { get; set; }
+
+    /// <summary>Gives the tables' memory back: nothing may be looked up any more, only counted.</summary>
+    public void Dispose() => _lease.Dispose();
 
     /// <summary>Applies one event. Nothing here can refuse: an event that doesn't fit is a corrupt journal and throws.</summary>
     public void Evolve(EventType type, ref EventReader reader, long timeMs)

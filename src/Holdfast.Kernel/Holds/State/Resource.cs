@@ -50,10 +50,10 @@ internal sealed class Resource(int number, byte[] name)
 internal readonly record struct KnownAdjustment(bool Absolute, bool Force, long Asked, long ExpectedVersion);
 
 /// <summary>All resources by number (the order of their first put) and by name.</summary>
-internal sealed class ResourceTable
+internal sealed class ResourceTable(SlabLease lease)
 {
     private readonly List<Resource> _all = [];
-    private readonly NameIndex _index = new();
+    private readonly NameIndex _index = new(lease);
 
     public int Count => _all.Count;
 

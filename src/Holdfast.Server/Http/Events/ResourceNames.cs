@@ -67,7 +67,8 @@ internal sealed class ResourceNames(Space space)
         await using JournalSnapshot? snapshot = await space.Journal.OpenSnapshotAsync(cancellationToken);
         if (snapshot is not null)
         {
-            foreach (ResourceView resource in SpaceMachine.ReadSnapshot(snapshot.Content, space.Options.Holds, space.Hasher).ListResources())
+            using SpaceMachine machine = SpaceMachine.ReadSnapshot(snapshot.Content, space.Options.Holds, space.Hasher);
+            foreach (ResourceView resource in machine.ListResources())
             {
                 Add(resource.Id);
             }
