@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Holdfast.Journal;
+using Holdfast.Kernel;
 
 namespace Holdfast.Engine.Tests.Spaces;
 
@@ -35,6 +36,38 @@ public sealed class JournalPipelineTests
         }
     }
 
+    /// <summary>A small batch costs nearly as much to write and sync as a large one.</summary>
+    [Theory]
+    [InlineData(200, 199, false)]
+    [InlineData(200, 200, true)]
+    [InlineData(10, JournalPipeline.SmallBatch - 1, false)]
+    [InlineData(10, JournalPipeline.SmallBatch, true)]
+    public async Task While_a_batch_is_synced_the_next_waits_until_it_is_no_smaller(int inFlight, int waiting, bool wanted)
+    {
+        await using var journal = new OtherThreadJournal();
+        var pipeline = new JournalPipeline(journal, await journal.OpenAsync(TestContext.Current.CancellationToken), static _ => { }, static () => { });
+        pipeline.Wants(1).ShouldBeTrue();
+
+        journal.Syncs.Reset();
+        Batch batch = pipeline.Rent();
+        batch.Begin(timeMs: 1);
+        batch.Sequence = 1;
+        for (int i = 0; i < inFlight; i++)
+        {
+            batch.Add(new AwaitedRequest(new GetHold(new NameHasher(1, 2))));
+        }
+
+        pipeline.Write(batch);
+        pipeline.Wants(waiting).ShouldBe(wanted);
+        journal.AppendsInParallel = true;
+        pipeline.Wants(1).ShouldBeTrue();
+        journal.AppendsInParallel = false;
+
+        journal.Syncs.Set();
+        pipeline.Drain();
+        pipeline.Wants(1).ShouldBeTrue();
+    }
+
     private sealed class OtherThreadJournal : IJournal
     {
         private readonly Channel<TaskCompletionSource> _appends = Channel.CreateUnbounded<TaskCompletionSource>();
@@ -47,6 +80,11 @@ public sealed class JournalPipelineTests
         }
 
         public int MaxInFlight => 2;
+
+        public bool AppendsInParallel { get; set; }
+
+        /// <summary>Reset: appends don't end.</summary>
+        public ManualResetEventSlim Syncs { get; } = new(initialState: true);
 
         public ValueTask<JournalTail> OpenAsync(CancellationToken cancellationToken) => ValueTask.FromResult(new JournalTail(0, new byte[32], 1, 0));
 
@@ -81,6 +119,7 @@ public sealed class JournalPipelineTests
             {
                 if (_appends.Reader.TryRead(out TaskCompletionSource? done))
                 {
+                    Syncs.Wait();
                     done.SetResult();
                 }
             }
