@@ -60,6 +60,6 @@ redis_round() {
     local policy
     for policy in always everysec; do
         redis_sample "$policy" 1 "$requests_p1"
-        redis_sample "$policy" 32 "$requests_p32"
+        redis_sample "$policy" 32 "$redis_p32"
     done
 }

@@ -21,5 +21,5 @@ resp_sample() {
 
 resp_round() {
     resp_sample 1 "$requests_p1"
-    resp_sample 32 "$requests_p32"
+    resp_sample 32 "$resp_p32"
 }
