@@ -55,6 +55,7 @@ public sealed class BenchTests : IDisposable
         run.Number("rate at 30000 live").ShouldBeGreaterThan(0);
         run.Number("rate ratio").ShouldBeGreaterThan(0);
         run.Number("longest pause ms").ShouldBeGreaterThan(0);
+        run.Number("longest sleep of a thread that only sleeps 1 ms at a time, ms").ShouldBeGreaterThanOrEqualTo(1);
         run.Number("bytes per live hold").ShouldBeGreaterThan(0);
     }
 

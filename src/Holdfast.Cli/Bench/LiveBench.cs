@@ -37,6 +37,7 @@ internal sealed class LiveBench(BenchSettings settings)
         // The last cancelled holds are forgotten by a batch of its own; it must not count as the beginning of the load.
         await Task.Delay(TimeSpan.FromMilliseconds(250));
         using var pauses = new PauseWatch(bench.Space);
+        using var bystander = new Bystander();
         var waits = new Percentiles();
         for (int live = small; live < settings.Live;)
         {
@@ -49,6 +50,7 @@ internal sealed class LiveBench(BenchSettings settings)
         }
 
         Print.Value("longest pause ms", pauses.LongestMs, 1);
+        Print.Value("longest sleep of a thread that only sleeps 1 ms at a time, ms", bystander.LongestMs, 1);
         Print.Value("longest answer ms", waits.Max, 1);
         Print.Value("bytes per live hold", (BenchSpace.MemoryBytes() - memoryBefore) / (double)bench.Space.Metrics.LiveHolds, 1);
 
