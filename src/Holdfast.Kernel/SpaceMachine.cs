@@ -313,8 +313,16 @@ public sealed class SpaceMachine : IDisposable
     public static SpaceMachine ReadSnapshot(Stream source, HoldOptions options, NameHasher hasher, TransactionOptions? transactions = null, CheckoutOptions? checkouts = null)
     {
         var machine = new SpaceMachine(options, hasher, transactions, checkouts);
-        Snapshot.Read(machine._ledger, machine._book, machine._checkoutBook, source);
-        return machine;
+        try
+        {
+            Snapshot.Read(machine._ledger, machine._book, machine._checkoutBook, source);
+            return machine;
+        }
+        catch
+        {
+            machine.Dispose();
+            throw;
+        }
     }
 
     private void Begin(EventBuffer output, long nowMs)

@@ -1,3 +1,4 @@
+using Holdfast.Engine;
 using Holdfast.Kernel;
 
 namespace Holdfast.Cli.Bench;
@@ -36,7 +37,26 @@ internal sealed class LiveBench(BenchSettings settings)
 
         // The last cancelled holds are forgotten by a batch of its own; it must not count as the beginning of the load.
         await Task.Delay(TimeSpan.FromMilliseconds(250));
-        using var pauses = new PauseWatch(bench.Space);
+        await GrowAsync(bench.Space, loop, small);
+        Print.Value("bytes per live hold", (BenchSpace.MemoryBytes() - memoryBefore) / (double)bench.Space.Metrics.LiveHolds, 1);
+
+        if (settings.Views)
+        {
+            Print.Note("waiting for the views, which follow at their own pace");
+            TimeSpan? caughtUp = await bench.CatchUpAsync(TimeSpan.FromMinutes(10));
+            Print.Value("views caught up after s", caughtUp is { } t ? t.TotalSeconds.ToString("F1", System.Globalization.CultureInfo.InvariantCulture) : "not within ten minutes");
+        }
+
+        double rateWhenLarge = await RateAsync(loop, settings.Live);
+        Print.Value("rate ratio", rateWhenLarge / rateWhenSmall, 3);
+        Print.Value("live holds", bench.Space.Metrics.LiveHolds);
+        return ExitCode.Good;
+    }
+
+    /// <summary>Both watches end with the growth: the rates at both sizes are measured without them.</summary>
+    private async Task GrowAsync(Space space, ClosedLoop loop, int small)
+    {
+        using var pauses = new PauseWatch(space);
         using var bystander = new Bystander();
         var waits = new Percentiles();
         for (int live = small; live < settings.Live;)
@@ -52,19 +72,6 @@ internal sealed class LiveBench(BenchSettings settings)
         Print.Value("longest pause ms", pauses.LongestMs, 1);
         Print.Value("longest sleep of a thread that only sleeps 1 ms at a time, ms", bystander.LongestMs, 1);
         Print.Value("longest answer ms", waits.Max, 1);
-        Print.Value("bytes per live hold", (BenchSpace.MemoryBytes() - memoryBefore) / (double)bench.Space.Metrics.LiveHolds, 1);
-
-        if (settings.Views)
-        {
-            Print.Note("waiting for the views, which follow at their own pace");
-            TimeSpan? caughtUp = await bench.CatchUpAsync(TimeSpan.FromMinutes(10));
-            Print.Value("views caught up after s", caughtUp is { } t ? t.TotalSeconds.ToString("F1", System.Globalization.CultureInfo.InvariantCulture) : "not within ten minutes");
-        }
-
-        double rateWhenLarge = await RateAsync(loop, settings.Live);
-        Print.Value("rate ratio", rateWhenLarge / rateWhenSmall, 3);
-        Print.Value("live holds", bench.Space.Metrics.LiveHolds);
-        return ExitCode.Good;
     }
 
     private async Task<double> RateAsync(ClosedLoop loop, int live)

@@ -142,8 +142,7 @@ public sealed partial class Snapshotter : IAsyncDisposable
         long first = await JournalStart.FirstSequenceAsync(journal, cancellationToken);
         var paced = new PacedJournal(journal, new Pace(_space, _time), _time);
         var loader = new SpaceLoader(_space.Name, paced, _space.Options, _space.Hasher, _time, _logger);
-        (SpaceMachine replayed, _) = await loader.ReplayAsync(point.Sequence, first, cancellationToken);
-        using SpaceMachine shadow = replayed;
+        using SpaceMachine shadow = (await loader.ReplayAsync(point.Sequence, first, cancellationToken)).Machine;
         string? imbalance = shadow.FindImbalance();
         if (shadow.Digest != point.Digest || imbalance is not null)
         {

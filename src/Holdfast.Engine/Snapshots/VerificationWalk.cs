@@ -35,6 +35,7 @@ internal sealed class VerificationWalk(NameHasher hasher) : IDisposable
         catch (Exception e) when (e is not (OperationCanceledException or JournalException or OutOfMemoryException))
         {
             // The frames are walked all the same: whether they are whole is what decides what can be done.
+            _fromSnapshot?.Dispose();
             _fromSnapshot = null;
             Blame(snapshot.Sequence, $"The snapshot of {snapshot.Sequence} can't be read: {e.Message}");
         }

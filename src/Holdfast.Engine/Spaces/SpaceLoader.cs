@@ -26,6 +26,19 @@ internal sealed partial class SpaceLoader(string space, IJournal journal, SpaceO
     public async Task<(SpaceMachine Machine, long Events)> ReplayAsync(long throughSequence, long firstSequence, CancellationToken cancellationToken)
     {
         (SpaceMachine machine, long at) = await ReadSnapshotAsync(throughSequence, firstSequence, cancellationToken);
+        try
+        {
+            return (machine, await ReplayAsync(machine, at, throughSequence, firstSequence, cancellationToken));
+        }
+        catch
+        {
+            machine.Dispose(); // not left to the collector: storage that fails is tried again every second
+            throw;
+        }
+    }
+
+    private async Task<long> ReplayAsync(SpaceMachine machine, long at, long throughSequence, long firstSequence, CancellationToken cancellationToken)
+    {
         if (at + 1 < firstSequence)
         {
             throw new JournalCorruptException(at + 1, $"The journal of space {space} begins at {firstSequence}, and no snapshot reaches up to there.");
@@ -34,7 +47,7 @@ internal sealed partial class SpaceLoader(string space, IJournal journal, SpaceO
         long events = 0;
         if (at == throughSequence)
         {
-            return (machine, events);
+            return events;
         }
 
         // The frame that the snapshot was taken after is read again where it still exists: the chain must hang on it.
@@ -63,7 +76,7 @@ internal sealed partial class SpaceLoader(string space, IJournal journal, SpaceO
         }
 
         return chain.LastSequence == throughSequence
-            ? (machine, events)
+            ? events
             : throw new JournalCorruptException(chain.LastSequence + 1, $"The journal of space {space} should reach {throughSequence} but ends at {chain.LastSequence}.");
     }
 
@@ -80,16 +93,23 @@ internal sealed partial class SpaceLoader(string space, IJournal journal, SpaceO
             return (new SpaceMachine(options.Holds, hasher, options.Transactions, options.Checkouts), 0);
         }
 
+        SpaceMachine? machine = null;
         try
         {
-            SpaceMachine machine = SpaceMachine.ReadSnapshot(snapshot.Content, options.Holds, hasher, options.Transactions, options.Checkouts);
+            machine = SpaceMachine.ReadSnapshot(snapshot.Content, options.Holds, hasher, options.Transactions, options.Checkouts);
 
             // To the end, so that the stream checks its hash.
             await snapshot.Content.CopyToAsync(Stream.Null, cancellationToken);
             return (machine, snapshot.Sequence);
         }
-        catch (Exception e) when (e is not (OperationCanceledException or JournalException or OutOfMemoryException))
+        catch (Exception e)
         {
+            machine?.Dispose();
+            if (e is OperationCanceledException or JournalException or OutOfMemoryException)
+            {
+                throw;
+            }
+
             AcceptDamage(snapshot.Sequence, firstSequence, e);
             return (new SpaceMachine(options.Holds, hasher, options.Transactions, options.Checkouts), 0);
         }

@@ -18,7 +18,9 @@ public static unsafe partial class SlabReserve
     /// <summary>Bytes of a slab.</summary>
     internal const int SlabBytes = 8 << 20;
 
-    private const int Ready = 2;
+    /// <summary>How many are kept ready.</summary>
+    internal const int Ready = 2;
+
     private const int HugePageBytes = 2 << 20;
     private const int HugePages = 14; // MADV_HUGEPAGE
 

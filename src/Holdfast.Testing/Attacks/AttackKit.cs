@@ -181,13 +181,14 @@ public sealed class AttackKit
         return await ChangedAsync(before, 1) ?? (_target.Options.Probe is null && cancelled / 100 == 2 ? "a cancel after the confirm was answered " + cancelled : null);
     }
 
-    private async Task<string?> TryAndCancelAtOnceAsync()
+    /// <summary>Both orders take turns, each with a growing distance: left to chance, six rounds could all begin with the cancel.</summary>
+    private async Task<string?> TryAndCancelAtOnceAsync(int round)
     {
         decimal? before = await _target.ProbeAsync();
         string id = _target.NewTransaction();
-        bool cancelFirst = System.Random.Shared.Next(2) == 0;
+        bool cancelFirst = round % 2 == 1;
         Task<int> first = cancelFirst ? _target.CancelAsync(id) : _target.TryAsync(id);
-        await Task.Delay(System.Random.Shared.Next(0, 4));
+        await Task.Delay(round / 2 % 4);
         await Task.WhenAll(first, cancelFirst ? _target.TryAsync(id) : _target.CancelAsync(id));
         await UntilDoneAsync(() => _target.CancelAsync(id));
         return await ChangedAsync(before, 0);
@@ -352,11 +353,13 @@ public sealed class AttackKit
         }
     }
 
-    private async Task<string?> TimesAsync(Func<Task<string?>> attack)
+    private Task<string?> TimesAsync(Func<Task<string?>> attack) => TimesAsync(_ => attack());
+
+    private async Task<string?> TimesAsync(Func<int, Task<string?>> attack)
     {
         for (int i = 0; i < _target.Options.Repeat; i++)
         {
-            if (await attack() is { } wrong)
+            if (await attack(i) is { } wrong)
             {
                 return wrong;
             }

@@ -11,7 +11,7 @@ public class SlabLeaseTests
     private const int Many = 20;
 
     // As many as may stay ready.
-    private const long Kept = 2L * SlabReserve.SlabBytes;
+    private const long Kept = (long)SlabReserve.Ready * SlabReserve.SlabBytes;
 
     [Fact]
     public void What_a_lease_took_goes_back_when_it_is_disposed_of()
@@ -64,6 +64,11 @@ public class SlabLeaseTests
         space.Machine.FindImbalance().ShouldBeNull();
         space.Machine.Dispose();
         space.Machine.LiveHolds.ShouldBe(1_500_000);
+        SlabReserve.Bytes.ShouldBeLessThanOrEqualTo(before + Kept);
+
+        // One that is cut short leaves nothing behind for the collector.
+        using var cut = new MemoryStream(snapshot.GetBuffer(), 0, (int)snapshot.Length - 1);
+        Should.Throw<IOException>(() => SpaceMachine.ReadSnapshot(cut, new HoldOptions(), Space.Hasher));
         SlabReserve.Bytes.ShouldBeLessThanOrEqualTo(before + Kept);
 
         snapshot.Position = 0;
