@@ -77,6 +77,8 @@ internal static class Completion
     /// </summary>
     private sealed class Fan(Request[] requests) : IThreadPoolWorkItem
     {
+        private const int FetchedAhead = 4;
+        private const int RequestLines = 3;
         private int _next;
 
         public void Execute()
@@ -92,6 +94,12 @@ internal static class Completion
                 if (mine >= requests.Length)
                 {
                     return;
+                }
+
+                // The loop, on another processor, has written its answer.
+                if (ProcessorCache.IsSupported && mine + FetchedAhead < requests.Length)
+                {
+                    ProcessorCache.Fetch(requests[mine + FetchedAhead], RequestLines);
                 }
 
                 requests[mine].Complete();

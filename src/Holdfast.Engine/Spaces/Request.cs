@@ -23,6 +23,26 @@ public abstract class Request(Command command)
 
     internal virtual RequestGroup? Group => null;
 
+    /// <summary>Sets the answer. Field by field, and references only where there are some: writing one tells the collector, and hardly any answer has one.</summary>
+    internal void SetAnswer(in Answer answer)
+    {
+        Answer.Code = answer.Code;
+        Answer.State = answer.State;
+        Answer.Repeat = answer.Repeat;
+        Answer.ExpiresAtMs = answer.ExpiresAtMs;
+        Answer.Asked = answer.Asked;
+        Answer.Available = answer.Available;
+        if (!ReferenceEquals(Answer.Resource, answer.Resource))
+        {
+            Answer.Resource = answer.Resource;
+        }
+
+        if (!ReferenceEquals(Answer.Detail, answer.Detail))
+        {
+            Answer.Detail = answer.Detail;
+        }
+    }
+
     /// <summary>Tells the asker. Called once for each sending, on the loop, the journal's thread or the pool.</summary>
     protected internal abstract void Complete();
 }

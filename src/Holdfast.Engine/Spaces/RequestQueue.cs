@@ -10,6 +10,11 @@ internal sealed class RequestQueue
     private readonly Request?[] _ring;
     private readonly int _mask;
     private readonly int _capacity;
+    private readonly int _publishEvery;
+
+    // The loop's own position. Askers see it in steps: each look of theirs takes the line from the loop's processor.
+    private long _head;
+    private long _published;
     private Positions _positions;
 
     // Set in the tail itself, so that no asker can claim a place after the queue was closed and drained.
@@ -20,9 +25,13 @@ internal sealed class RequestQueue
         _capacity = capacity;
         _ring = new Request?[System.Numerics.BitOperations.RoundUpToPowerOf2((uint)capacity)];
         _mask = _ring.Length - 1;
+        _publishEvery = Math.Clamp(capacity / 8, 1, 256);
     }
 
-    /// <summary>Requests waiting, roughly.</summary>
+    /// <summary>Requests that the loop finds here now, those included that are claimed and not filled in yet. For the loop only.</summary>
+    public int Arrived => (int)((Volatile.Read(ref _positions.Tail) & ~Closed) - _head);
+
+    /// <summary>Requests waiting, roughly; for anybody.</summary>
     public int Count => (int)((Volatile.Read(ref _positions.Tail) & ~Closed) - Volatile.Read(ref _positions.Head));
 
     /// <summary>Takes requests in, all or none; false when they don't fit or the queue is closed.</summary>
@@ -38,7 +47,7 @@ internal sealed class RequestQueue
             Volatile.Write(ref _ring[at++ & _mask], request);
         }
 
-        Doorbell.Ring();
+        Doorbell.Ring(at - 1);
         return true;
     }
 
@@ -51,32 +60,47 @@ internal sealed class RequestQueue
         }
 
         Volatile.Write(ref _ring[at & _mask], request);
-        Doorbell.Ring();
+        Doorbell.Ring(at);
         return true;
     }
 
-    /// <summary>The request that will be taken after <paramref name="ahead"/> others, if it is there already.</summary>
-    public Request? Peek(int ahead) => Volatile.Read(ref _ring[(_positions.Head + ahead) & _mask]);
+    /// <summary>Requests taken so far.</summary>
+    public long Taken => _head;
 
-    /// <summary>Takes the next request, or null when none is filled in.</summary>
+    /// <summary>The request that will be taken after <paramref name="ahead"/> others, if it is there already.</summary>
+    public Request? Peek(int ahead) => Volatile.Read(ref _ring[(_head + ahead) & _mask]);
+
+    /// <summary>Takes the next request, or null when none is filled in. Its place is free for askers from the next <see cref="Publish"/> on, or a little earlier.</summary>
     public Request? Take()
     {
-        long head = _positions.Head;
-        ref Request? place = ref _ring[head & _mask];
+        ref Request? place = ref _ring[_head & _mask];
         Request? request = Volatile.Read(ref place);
         if (request is not null)
         {
             place = null;
-            Volatile.Write(ref _positions.Head, head + 1);
+            if (++_head - _published >= _publishEvery)
+            {
+                Publish();
+            }
         }
 
         return request;
     }
 
+    /// <summary>Lets askers have the places of all that was taken.</summary>
+    public void Publish()
+    {
+        if (_published != _head)
+        {
+            _published = _head;
+            Volatile.Write(ref _positions.Head, _head);
+        }
+    }
+
     /// <summary>Whether the queue was closed.</summary>
     public bool IsClosed => (Volatile.Read(ref _positions.Tail) & Closed) != 0;
 
-    /// <summary>Rung at each arrival.</summary>
+    /// <summary>Rung at each arrival, with its number: how many were taken in before it.</summary>
     public Doorbell Doorbell { get; } = new();
 
     /// <summary>Waits until something arrives, somebody rings, or the time is up.</summary>
@@ -93,7 +117,7 @@ internal sealed class RequestQueue
     public Request? Drain()
     {
         var spin = default(SpinWait);
-        while (Count > 0)
+        while (Arrived > 0)
         {
             if (Take() is { } request)
             {
@@ -112,7 +136,7 @@ internal sealed class RequestQueue
         while (true)
         {
             at = tail;
-            if (tail + count - Volatile.Read(ref _positions.Head) > _capacity)
+            if (tail + count - Volatile.Read(ref _positions.HeadSeen) > _capacity && !HasRoom(tail + count))
             {
                 return false;
             }
@@ -127,6 +151,14 @@ internal sealed class RequestQueue
         }
     }
 
+    /// <summary>Looks where the loop has really got to. What another asker saw earlier may overwrite it: it is only too cautious then.</summary>
+    private bool HasRoom(long tail)
+    {
+        long head = Volatile.Read(ref _positions.Head);
+        Volatile.Write(ref _positions.HeadSeen, head);
+        return tail - head <= _capacity;
+    }
+
     /// <summary>Both ends, far enough apart that the loop's writes don't take the askers' line from them.</summary>
     [System.Runtime.InteropServices.StructLayout(System.Runtime.InteropServices.LayoutKind.Explicit, Size = 384)]
     private struct Positions
@@ -136,5 +168,9 @@ internal sealed class RequestQueue
 
         [System.Runtime.InteropServices.FieldOffset(256)]
         public long Tail;
+
+        // The askers' own memory of Head, beside what they write anyway.
+        [System.Runtime.InteropServices.FieldOffset(264)]
+        public long HeadSeen;
     }
 }
