@@ -74,7 +74,8 @@ internal sealed class ClosedLoop(Space space, byte[][] resources, int callers)
                 hold.Reset(ids.Id, ids.Owner, TtlMs);
                 hold.AddLine(resources[number % resources.Length], 1);
                 long sent = number == from + timed ? Stopwatch.GetTimestamp() : 0;
-                Code code = (await space.SendAsync(request)).Code;
+                await space.SendAsync(request);
+                Code code = request.Answer.Code;
                 if (sent != 0)
                 {
                     _samples[Interlocked.Increment(ref _sampled) - 1] = Stopwatch.GetTimestamp() - sent;
@@ -83,7 +84,8 @@ internal sealed class ClosedLoop(Space space, byte[][] resources, int callers)
                 if (cancelEach)
                 {
                     cancel.Reset(ids.Id);
-                    Code cancelled = (await space.SendAsync(cancelRequest)).Code;
+                    await space.SendAsync(cancelRequest);
+                    Code cancelled = cancelRequest.Answer.Code;
                     code = cancelled == Code.Ok ? code : cancelled;
                 }
 

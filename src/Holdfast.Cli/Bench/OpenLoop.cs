@@ -119,7 +119,7 @@ internal sealed class OpenLoop
         private readonly AwaitedRequest _request;
         private readonly HoldIds _ids = new();
         private readonly Action _onAnswer;
-        private ValueTaskAwaiter<Answer> _awaiter;
+        private ValueTaskAwaiter _awaiter;
         private long _meant;
 
         public Slot(OpenLoop loop, Space space)
@@ -145,8 +145,8 @@ internal sealed class OpenLoop
         private void OnAnswer()
         {
             long wait = Stopwatch.GetTimestamp() - _meant;
-            Code code = _awaiter.GetResult().Code;
-            _loop.Answered(this, wait, code);
+            _awaiter.GetResult();
+            _loop.Answered(this, wait, _request.Answer.Code);
         }
     }
 }

@@ -75,8 +75,8 @@ internal sealed class PaymentsBench(BenchSettings settings)
             Print.Note($"{name}: {settings.Count} checkouts and signed callbacks ...");
             await ParallelAsync(settings.Count, async i =>
             {
-                Answer answer = await space.SendAsync(new AwaitedRequest(
-                    new BeginCheckout(space.Hasher, prefix + Text(i), "ann", [new("sku", 1)], Price, currency, name, channelCalls: false)));
+                Answer answer = await space.AskAsync(
+                    new BeginCheckout(space.Hasher, prefix + Text(i), "ann", [new("sku", 1)], Price, currency, name, channelCalls: false));
                 Require(answer.Code == Code.Ok, $"a checkout was answered {answer.Code.Text()} {answer.Detail}");
             });
             long now = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
@@ -104,7 +104,7 @@ internal sealed class PaymentsBench(BenchSettings settings)
             });
             await ParallelAsync(Math.Min(100, settings.Count), async i =>
             {
-                Answer answer = await space.SendAsync(new AwaitedRequest(new GetCheckout(space.Hasher, prefix + Text(i))));
+                Answer answer = await space.AskAsync(new GetCheckout(space.Hasher, prefix + Text(i)));
                 Require(answer.Detail is CheckoutView { State: CheckoutState.Paid }, "a checkout is not paid after its callback");
             });
             Print.Value($"{name} callbacks per second", rate);
@@ -173,8 +173,8 @@ internal sealed class PaymentsBench(BenchSettings settings)
         put.Reset("sku"u8, ResourcePolicy.Default);
         var adjust = new AdjustSupply(space.Hasher);
         adjust.ResetDelta("sku"u8, "supply"u8, Quantity.Max, "bench"u8);
-        await space.SendAsync(new AwaitedRequest(put));
-        await space.SendAsync(new AwaitedRequest(adjust));
+        await space.AskAsync(put);
+        await space.AskAsync(adjust);
     }
 
     private static string Text(int number) => number.ToString("000000", CultureInfo.InvariantCulture);

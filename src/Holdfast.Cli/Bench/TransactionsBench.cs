@@ -49,7 +49,7 @@ internal sealed class TransactionsBench(BenchSettings settings)
         double rate = await MeasureAsync("two built-in holds", async (name, _) =>
         {
             // It ends in its one command, so there is nothing to wait for but the answer.
-            Answer answer = await space.SendAsync(new AwaitedRequest(new BeginTransaction(space.Hasher, name, branches)));
+            Answer answer = await space.AskAsync(new BeginTransaction(space.Hasher, name, branches));
             if (answer.Detail is not TransactionView { State: TransactionState.Confirmed })
             {
                 throw new BenchException($"a transaction was answered {answer.Code.Text()} {answer.Detail}");
@@ -186,7 +186,7 @@ internal sealed class TransactionsBench(BenchSettings settings)
     private static async Task EndAsync(Space space, BeginTransaction command)
     {
         Task<bool> ended = space.WaitForEndAsync(command.TransactionId, EndAtMost);
-        Answer answer = await space.SendAsync(new AwaitedRequest(command));
+        Answer answer = await space.AskAsync(command);
         bool done = answer.Code == Code.Ok && (answer.Detail is TransactionView { State: TransactionState.Confirmed } || await ended);
         if (!done)
         {
@@ -200,8 +200,8 @@ internal sealed class TransactionsBench(BenchSettings settings)
         put.Reset("sku"u8, ResourcePolicy.Default);
         var adjust = new AdjustSupply(space.Hasher);
         adjust.ResetDelta("sku"u8, "supply"u8, Quantity.Max, "bench"u8);
-        await space.SendAsync(new AwaitedRequest(put));
-        await space.SendAsync(new AwaitedRequest(adjust));
+        await space.AskAsync(put);
+        await space.AskAsync(adjust);
     }
 
     private static async Task ExecuteAsync(NpgsqlDataSource source, string text)

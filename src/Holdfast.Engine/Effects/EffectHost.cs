@@ -37,7 +37,7 @@ public sealed class EffectHost : IAsyncDisposable
         while (!_stopping.IsCancellationRequested)
         {
             var command = new AnswerCall(space.Hasher, call, result.Outcome, result.Text, result.RetryMs);
-            Answer answer = await space.SendAsync(new AwaitedRequest(command));
+            Answer answer = await space.AskAsync(command);
             if (answer.Code is not (Code.Overloaded or Code.Unavailable) || space.Status == SpaceStatus.Stopped)
             {
                 return;

@@ -115,7 +115,7 @@ internal sealed class SpaceClient(Space space, SpaceHost host) : IHoldfast
     {
         cancellationToken.ThrowIfCancellationRequested();
         command.WantsView = true;
-        ValueTask<Answer> sent = space.SendAsync(new AwaitedRequest(command));
+        ValueTask<Answer> sent = space.AskAsync(command);
         Answer answer = cancellationToken.CanBeCanceled
             ? await sent.AsTask().WaitAsync(cancellationToken)
             : await sent;

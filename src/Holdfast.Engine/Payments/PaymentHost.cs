@@ -132,7 +132,7 @@ public sealed partial class PaymentHost : IAsyncDisposable
     {
         while (!_stopping.IsCancellationRequested)
         {
-            Answer answer = await space.SendAsync(new AwaitedRequest(new AnswerPaymentCall(space.Hasher, call, result, RetryMs(call.Failures))));
+            Answer answer = await space.AskAsync(new AnswerPaymentCall(space.Hasher, call, result, RetryMs(call.Failures)));
             if (answer.Code is not (Code.Overloaded or Code.Unavailable) || space.Status == SpaceStatus.Stopped)
             {
                 return;

@@ -77,8 +77,11 @@ internal static class Completion
     /// </summary>
     private sealed class Fan(Request[] requests) : IThreadPoolWorkItem
     {
-        private const int FetchedAhead = 4;
+        private const int RequestAhead = 6;
         private const int RequestLines = 3;
+        private const int CommandAhead = 3;
+        private const int CommandLines = 5;
+
         private int _next;
 
         public void Execute()
@@ -96,13 +99,27 @@ internal static class Completion
                     return;
                 }
 
-                // The loop, on another processor, has written its answer.
-                if (ProcessorCache.IsSupported && mine + FetchedAhead < requests.Length)
-                {
-                    ProcessorCache.Fetch(requests[mine + FetchedAhead], RequestLines);
-                }
-
+                FetchAhead(mine);
                 requests[mine].Complete();
+            }
+        }
+
+        /// <summary>The loop, on another processor, wrote the answers, and read the commands that are asked next.</summary>
+        private void FetchAhead(int done)
+        {
+            if (!ProcessorCache.IsSupported)
+            {
+                return;
+            }
+
+            if (done + RequestAhead < requests.Length)
+            {
+                ProcessorCache.Fetch(requests[done + RequestAhead], RequestLines);
+            }
+
+            if (done + CommandAhead < requests.Length)
+            {
+                ProcessorCache.Fetch(requests[done + CommandAhead].Command, CommandLines);
             }
         }
     }

@@ -51,7 +51,7 @@ public abstract class Request(Command command)
 /// <param name="command">What is asked.</param>
 /// <param name="inline">Whether what follows the await runs right where the answer becomes known, on the journal's thread:
 /// only for code that never blocks.</param>
-public sealed class AwaitedRequest(Command command, bool inline = false) : Request(command), IValueTaskSource<Answer>
+public sealed class AwaitedRequest(Command command, bool inline = false) : Request(command), IValueTaskSource
 {
     /// <inheritdoc/>
     protected internal override bool CompletesInline => inline;
@@ -60,24 +60,20 @@ public sealed class AwaitedRequest(Command command, bool inline = false) : Reque
     private ManualResetValueTaskSourceCore<bool> _source;
 
     /// <summary>Begins a new wait; at most one at a time.</summary>
-    internal ValueTask<Answer> Begin()
+    internal ValueTask Begin()
     {
         _source.Reset();
-        return new ValueTask<Answer>(this, _source.Version);
+        return new ValueTask(this, _source.Version);
     }
 
     /// <inheritdoc/>
     protected internal override void Complete() => _source.SetResult(true);
 
-    Answer IValueTaskSource<Answer>.GetResult(short token)
-    {
-        _source.GetResult(token);
-        return Answer;
-    }
+    void IValueTaskSource.GetResult(short token) => _source.GetResult(token);
 
-    ValueTaskSourceStatus IValueTaskSource<Answer>.GetStatus(short token) => _source.GetStatus(token);
+    ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _source.GetStatus(token);
 
-    void IValueTaskSource<Answer>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+    void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
         _source.OnCompleted(continuation, state, token, flags);
 }
 

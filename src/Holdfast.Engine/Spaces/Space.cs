@@ -110,18 +110,29 @@ public sealed partial class Space : IAsyncDisposable
         return _started.Task;
     }
 
-    /// <summary>Sends a command. At most one sending of a request may be underway.</summary>
+    /// <summary>Asks one thing.</summary>
     /// <returns>The answer; <c>overloaded</c> when the queue is full (certainly not executed).</returns>
-    public ValueTask<Answer> SendAsync(AwaitedRequest request)
+    public async ValueTask<Answer> AskAsync(Command command)
     {
-        ValueTask<Answer> answer = request.Begin();
+        var request = new AwaitedRequest(command);
+        await SendAsync(request).ConfigureAwait(false);
+        return request.Answer;
+    }
+
+    /// <summary>
+    /// The same for who asks again and again, with a request of its own: completes when its answer is there. At most one
+    /// sending of a request may be underway.
+    /// </summary>
+    public ValueTask SendAsync(AwaitedRequest request)
+    {
+        ValueTask answered = request.Begin();
         if (!_queue.TryPush(request))
         {
             request.Answer = NotTaken();
             request.Complete();
         }
 
-        return answer;
+        return answered;
     }
 
     /// <summary>

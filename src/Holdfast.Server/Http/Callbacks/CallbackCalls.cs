@@ -78,7 +78,7 @@ internal sealed partial class CallbackCalls(
 
         try
         {
-            Answer answer = await space.SendAsync(new AwaitedRequest(new TakeNotice(host.Hasher, notice, channel.MakesCalls))).AsTask().WaitAsync(AnswerWithin, host.Time, context.RequestAborted);
+            Answer answer = await space.AskAsync(new TakeNotice(host.Hasher, notice, channel.MakesCalls)).AsTask().WaitAsync(AnswerWithin, host.Time, context.RequestAborted);
             string became = answer.Code == Code.Ok ? answer.Detail as string ?? "kept" : "later";
             metrics.Count(name, became);
             return became is "later" or PaymentNotice.Early ? CallbackOutcome.Later : CallbackOutcome.Taken;

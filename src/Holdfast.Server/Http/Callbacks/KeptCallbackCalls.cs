@@ -71,7 +71,7 @@ internal sealed class KeptCallbackCalls(SpaceCall frame, SpaceHost host, Payment
             return new Replayed(kept, null, "unreadable");
         }
 
-        Answer answer = await space.SendAsync(new AwaitedRequest(new TakeNotice(host.Hasher, notice with { EventId = kept.Event.EventId }, channel.MakesCalls, kept.TimeMs)));
+        Answer answer = await space.AskAsync(new TakeNotice(host.Hasher, notice with { EventId = kept.Event.EventId }, channel.MakesCalls, kept.TimeMs));
         return new Replayed(kept, notice.Kind, answer.Code == Code.Ok ? answer.Detail as string ?? "kept" : answer.Code.Text());
     }
 

@@ -134,7 +134,7 @@ internal sealed class CheckoutCalls(SpaceCall frame, SpaceHost host, PaymentHost
     /// </summary>
     private async Task<Answer> SendAsync(Space space, CheckoutCommand command, TimeSpan wait, bool respondAsync, CancellationToken cancellationToken)
     {
-        Answer answer = await space.SendAsync(new AwaitedRequest(command));
+        Answer answer = await space.AskAsync(command);
         bool forOrder = wait == TimeSpan.Zero && !respondAsync && command is BeginCheckout { ChannelMakesCalls: true };
         TimeSpan left = forOrder ? OrderWait : respondAsync ? TimeSpan.Zero : wait;
         long began = host.Time.GetTimestamp();
@@ -144,11 +144,11 @@ internal sealed class CheckoutCalls(SpaceCall frame, SpaceHost host, PaymentHost
             // Waiting begins before the look, so that nothing happens between the two unseen.
             using var looked = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             Task<bool> moved = space.WaitForCheckoutAsync(view.Id, left - host.Time.GetElapsedTime(began), looked.Token);
-            answer = await space.SendAsync(new AwaitedRequest(new GetCheckout(host.Hasher, view.Id)));
+            answer = await space.AskAsync(new GetCheckout(host.Hasher, view.Id));
             if (answer is { Code: Code.Ok, Detail: CheckoutView now } && !(forOrder ? HasOrder(now) : IsSettled(now)))
             {
                 await moved;
-                answer = await space.SendAsync(new AwaitedRequest(new GetCheckout(host.Hasher, view.Id)));
+                answer = await space.AskAsync(new GetCheckout(host.Hasher, view.Id));
             }
             else
             {
@@ -172,7 +172,7 @@ internal sealed class CheckoutCalls(SpaceCall frame, SpaceHost host, PaymentHost
 
     private Task RefundsAsync(HttpContext context) => frame.RunAsync(context, async (call, space) =>
     {
-        Answer answer = await space.SendAsync(new AwaitedRequest(new GetCheckout(host.Hasher, Id(context))));
+        Answer answer = await space.AskAsync(new GetCheckout(host.Hasher, Id(context)));
         if (answer.Code != Code.Ok)
         {
             await call.RefuseAsync(context, answer);
@@ -192,8 +192,8 @@ internal sealed class CheckoutCalls(SpaceCall frame, SpaceHost host, PaymentHost
         string? text = Page.Text(context, "state");
         CheckoutState? state = suspense ? CheckoutState.Suspense : text is null or stuck ? null : CheckoutTexts.State(text)
             ?? throw new BodyException("state must be pending, closing, paid, cancelled, expired, conflicted, suspense or stuck");
-        Answer answer = await space.SendAsync(new AwaitedRequest(
-            new ListCheckouts(host.Hasher, state, text == stuck, Page.After(context), Page.Limit(context))));
+        Answer answer = await space.AskAsync(
+            new ListCheckouts(host.Hasher, state, text == stuck, Page.After(context), Page.Limit(context)));
         if (answer.Code != Code.Ok)
         {
             await call.RefuseAsync(context, answer);
@@ -208,7 +208,7 @@ internal sealed class CheckoutCalls(SpaceCall frame, SpaceHost host, PaymentHost
     private Task EventsAsync(HttpContext context) => frame.RunAsync(context, async (call, space) =>
     {
         string id = Id(context);
-        Answer answer = await space.SendAsync(new AwaitedRequest(new GetCheckout(host.Hasher, id)));
+        Answer answer = await space.AskAsync(new GetCheckout(host.Hasher, id));
         if (answer.Code != Code.Ok)
         {
             await call.RefuseAsync(context, answer);
@@ -242,7 +242,7 @@ internal sealed class CheckoutCalls(SpaceCall frame, SpaceHost host, PaymentHost
             while (true)
             {
                 Task<bool> moved = space.WaitForCheckoutAsync(id, HeartbeatEvery, end.Token);
-                Answer answer = await space.SendAsync(new AwaitedRequest(new GetCheckout(host.Hasher, id)));
+                Answer answer = await space.AskAsync(new GetCheckout(host.Hasher, id));
                 await Call.LeaveSharedThread();
                 view = answer is { Code: Code.Ok, Detail: CheckoutView now } ? now : view;
                 byte[] text = Event(output, view);

@@ -53,7 +53,8 @@ internal sealed class HoldCalls(SpaceOf spaces, CallPool calls, Access access, H
             }
 
             Fill(call.Try.Command, call.Body);
-            Answer answer = await space.SendAsync(call.Try.Request);
+            await space.SendAsync(call.Try.Request);
+            Answer answer = call.Try.Request.Answer;
             if (answer.Code != Code.Ok)
             {
                 await call.RefuseAsync(context, answer);
@@ -104,7 +105,8 @@ internal sealed class HoldCalls(SpaceOf spaces, CallPool calls, Access access, H
     private static async Task RepeatAsync(HttpContext context, Call call, Space space)
     {
         call.GetHold.Command.Reset(call.Body.Text(Fields.Id));
-        await AnswerAsync(context, call, await space.SendAsync(call.GetHold.Request));
+        await space.SendAsync(call.GetHold.Request);
+        await AnswerAsync(context, call, call.GetHold.Request.Answer);
     }
 
     private Task GetAsync(HttpContext context) => OnHoldAsync(context, Fields.None, static (call, id) =>
@@ -161,7 +163,9 @@ internal sealed class HoldCalls(SpaceOf spaces, CallPool calls, Access access, H
                 return;
             }
 
-            await AnswerAsync(context, call, await space.SendAsync(fill(call, PathId.Of(context))));
+            AwaitedRequest request = fill(call, PathId.Of(context));
+            await space.SendAsync(request);
+            await AnswerAsync(context, call, request.Answer);
         }
         finally
         {

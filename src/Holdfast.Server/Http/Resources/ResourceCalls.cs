@@ -114,7 +114,9 @@ internal sealed class ResourceCalls(SpaceOf spaces, ViewHost views, CallPool cal
                 return;
             }
 
-            Answer answer = await space.SendAsync(fill(call, PathId.Of(context)));
+            AwaitedRequest request = fill(call, PathId.Of(context));
+            await space.SendAsync(request);
+            Answer answer = request.Answer;
             if (answer.Code != Code.Ok)
             {
                 await call.RefuseAsync(context, answer);

@@ -103,7 +103,7 @@ internal sealed class TransactionCalls(SpaceCall frame, SpaceHost host)
     {
         // Before it is sent: it may end before its answer comes.
         Task<bool> ended = wait > TimeSpan.Zero ? space.WaitForEndAsync(command.TransactionId, wait, cancellationToken) : Task.FromResult(false);
-        Answer answer = await space.SendAsync(new AwaitedRequest(command));
+        Answer answer = await space.AskAsync(command);
         if (wait == TimeSpan.Zero || answer.Code != Code.Ok || answer.Detail is TransactionView { EndedAtMs: not 0 } or TransactionView { IsStuck: true })
         {
             return answer;
@@ -111,7 +111,7 @@ internal sealed class TransactionCalls(SpaceCall frame, SpaceHost host)
 
         await ended;
         bool repeat = answer.Repeat;
-        answer = await space.SendAsync(new AwaitedRequest(new GetTransaction(host.Hasher, command.TransactionId)));
+        answer = await space.AskAsync(new GetTransaction(host.Hasher, command.TransactionId));
         answer.Repeat = repeat;
         return answer;
     }
@@ -122,7 +122,7 @@ internal sealed class TransactionCalls(SpaceCall frame, SpaceHost host)
         TransactionState? state = text is null or TransactionTexts.Stuck ? null : TransactionTexts.State(text)
             ?? throw new BodyException("state must be trying, confirming, confirmed, cancelling, cancelled or stuck");
         var command = new ListTransactions(host.Hasher, state, text == TransactionTexts.Stuck, Page.After(context), Page.Limit(context));
-        Answer answer = await space.SendAsync(new AwaitedRequest(command));
+        Answer answer = await space.AskAsync(command);
         if (answer.Code != Code.Ok)
         {
             await call.RefuseAsync(context, answer);
