@@ -19,6 +19,7 @@ internal sealed class JournalPipeline
     public const int SmallBatch = 128;
 
     private readonly IJournal _journal;
+    private readonly Teller _teller;
     private readonly Action<Batch> _durable;
     private readonly Action<Batch>? _released;
     private readonly Action _moved;
@@ -38,15 +39,17 @@ internal sealed class JournalPipeline
     /// <summary>A pipeline behind the end of an open journal.</summary>
     /// <param name="journal">The open journal.</param>
     /// <param name="tail">Where it ends.</param>
+    /// <param name="teller">Tells the askers.</param>
     /// <param name="durable">Told of each written batch in order, before its askers are.</param>
     /// <param name="moved">Called when an append has ended: there is room again.</param>
     /// <param name="released">Told of each batch, written or with nothing to write, when its calls may be made: right before its askers are told.</param>
     /// <param name="byLoop">Whether the loop's own thread tells, in <see cref="FinishHere"/>, rather than whoever completes an append.</param>
-    public JournalPipeline(IJournal journal, JournalTail tail, Action<Batch> durable, Action moved, Action<Batch>? released = null, bool byLoop = false)
+    public JournalPipeline(IJournal journal, JournalTail tail, Teller teller, Action<Batch> durable, Action moved, Action<Batch>? released = null, bool byLoop = false)
     {
         _byLoop = byLoop;
         _released = released;
         _journal = journal;
+        _teller = teller;
         _durable = durable;
         _moved = moved;
         _finish = byLoop ? SayEnded : Finish;
@@ -143,7 +146,7 @@ internal sealed class JournalPipeline
     public void Release(Batch batch)
     {
         _released?.Invoke(batch);
-        Completion.Tell(batch.Own, batch.Awaited);
+        _teller.Tell(batch.Own, batch.Awaited);
     }
 
     private void SayEnded()
@@ -210,7 +213,7 @@ internal sealed class JournalPipeline
         }
         else
         {
-            Completion.Refuse(batch.Own, batch.Awaited, Kernel.Code.Unavailable, "the outcome is unknown: ask again with the same id");
+            _teller.Refuse(batch.Own, batch.Awaited, Kernel.Code.Unavailable, "the outcome is unknown: ask again with the same id");
         }
 
         batch.Clear();

@@ -17,6 +17,7 @@ public sealed partial class Space : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly RequestQueue _queue;
+    private readonly Teller _teller;
     private readonly SpaceLoader _loader;
     private readonly CancellationTokenSource _stopping = new();
     private readonly TaskCompletionSource _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -43,6 +44,7 @@ public sealed partial class Space : IAsyncDisposable
         _time = time;
         _logger = logger ?? NullLogger.Instance;
         _queue = new RequestQueue(options.QueueCapacity);
+        _teller = new Teller(_queue, time) { NotTaken = NotTaken };
         _loader = new SpaceLoader(name, journal, options, hasher, time, _logger);
         _thread = new Thread(Run) { IsBackground = true, Name = "holdfast space " + name };
         SlabMaker.Attach();
@@ -126,7 +128,7 @@ public sealed partial class Space : IAsyncDisposable
     public ValueTask SendAsync(AwaitedRequest request)
     {
         ValueTask answered = request.Begin();
-        if (!_queue.TryPush(request))
+        if (!_teller.TryGather(request) && !_queue.TryPush(request))
         {
             request.Answer = NotTaken();
             request.Complete();
@@ -220,10 +222,11 @@ public sealed partial class Space : IAsyncDisposable
 
         _status = SpaceStatus.Stopped;
         _queue.Close();
+        _teller.EndRuns(); // what waits in a run behind an asker that waits for it would be answered by nobody
         while (_queue.Drain() is { } request)
         {
             request.Answer = Answer.Refused(Code.Unavailable, Trouble ?? "the space has stopped");
-            Completion.Tell(request);
+            _teller.Tell(request);
         }
 
         if (!_started.Task.IsCompleted)
@@ -276,10 +279,10 @@ public sealed partial class Space : IAsyncDisposable
     {
         ILoopGuest? guest = Guest?.Enter() == true ? Guest : null;
         _queue.Doorbell.Guest = guest;
-        var writer = new JournalPipeline(_journal, loaded.Tail, OnDurable, _queue.Doorbell.Ring, OnReleased, byLoop: guest is not null);
+        var writer = new JournalPipeline(_journal, loaded.Tail, _teller, OnDurable, _queue.Doorbell.Ring, OnReleased, byLoop: guest is not null);
         try
         {
-            var loop = new SpaceLoop(loaded, writer, _queue, _options, _time, Metrics, makesCalls: CallDue is not null, makesPaymentCalls: PaymentCallDue is not null);
+            var loop = new SpaceLoop(loaded, writer, _queue, _teller, _options, _time, Metrics, makesCalls: CallDue is not null, makesPaymentCalls: PaymentCallDue is not null);
             loop.ExpireOverdue();
             if (writer.Failure is null)
             {
@@ -339,11 +342,12 @@ public sealed partial class Space : IAsyncDisposable
         while (!_stopping.IsCancellationRequested)
         {
             _queue.Wait(32);
+            _teller.Rescue();
             while (_queue.Take() is { } request)
             {
                 request.Answer = machine.Read(request.Command)
                     ?? Answer.Refused(Code.Unavailable, "storage is full: nothing was executed; free space, the server goes on by itself");
-                Completion.Tell(request);
+                _teller.Tell(request);
             }
 
             if (_time.GetElapsedTime(probeAt) >= _options.RetryStorageEvery)
@@ -433,10 +437,11 @@ public sealed partial class Space : IAsyncDisposable
 
     private void AnswerQueued(string why)
     {
+        _teller.Rescue();
         while (_queue.Take() is { } request)
         {
             request.Answer = Answer.Refused(Code.Unavailable, why);
-            Completion.Tell(request);
+            _teller.Tell(request);
         }
     }
 

@@ -8,11 +8,11 @@ namespace Holdfast.Engine;
 /// journal has no room for another, the next batch stays open. Runs on the space's thread until the space stops or the
 /// journal fails; passive otherwise.
 /// </summary>
-internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, RequestQueue queue, SpaceOptions options, TimeProvider time, SpaceMetrics metrics, bool makesCalls = false, bool makesPaymentCalls = false)
+internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, RequestQueue queue, Teller teller, SpaceOptions options, TimeProvider time, SpaceMetrics metrics, bool makesCalls = false, bool makesPaymentCalls = false)
 {
     private const int TickMilliseconds = 32;
     private const int IdleMilliseconds = 1000;
-    private const int GatherMilliseconds = 1;
+    private const int GatherMilliseconds = Teller.PatienceMilliseconds;
     private const int GatherMax = 128; // requests
     private const int CallsMax = 4096; // of one batch
 
@@ -66,6 +66,7 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
     /// </summary>
     public void Turn(bool mayWait)
     {
+        teller.Rescue();
         if (mayWait)
         {
             WaitForWork();
@@ -87,7 +88,7 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
         writer.FinishHere();
         if (_ownAtOnce.Count + _awaitedAtOnce.Count > 0)
         {
-            Completion.Tell(_ownAtOnce, _awaitedAtOnce);
+            teller.Tell(_ownAtOnce, _awaitedAtOnce);
             _ownAtOnce.Clear();
             _awaitedAtOnce.Clear();
         }
@@ -140,7 +141,7 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
 
     private int WaitMilliseconds()
     {
-        if (_enough > 1)
+        if (_enough > 1 || teller.IsTelling)
         {
             return GatherMilliseconds;
         }
@@ -268,8 +269,8 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
 
     private void Abandon(string why)
     {
-        Completion.Refuse(_batch.Own, _batch.Awaited, Code.Unavailable, why);
-        Completion.Refuse(_ownAtOnce, _awaitedAtOnce, Code.Unavailable, why);
+        teller.Refuse(_batch.Own, _batch.Awaited, Code.Unavailable, why);
+        teller.Refuse(_ownAtOnce, _awaitedAtOnce, Code.Unavailable, why);
     }
 
     private void HandOver()

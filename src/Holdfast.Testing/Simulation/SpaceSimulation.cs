@@ -216,8 +216,9 @@ public sealed class SpaceSimulation
     private void Serve()
     {
         _queue = new RequestQueue(64);
-        _pipeline = new JournalPipeline(_journal, _loaded.Tail, b => _digests[b.Sequence] = b.Digest, static () => { }, byLoop: TellsByLoop);
-        _loop = new SpaceLoop(_loaded, _pipeline, _queue, _spaceOptions, _time, new SpaceMetrics());
+        var teller = new Teller(_queue, _time);
+        _pipeline = new JournalPipeline(_journal, _loaded.Tail, teller, b => _digests[b.Sequence] = b.Digest, static () => { }, byLoop: TellsByLoop);
+        _loop = new SpaceLoop(_loaded, _pipeline, _queue, teller, _spaceOptions, _time, new SpaceMetrics());
     }
 
     private void Stock()

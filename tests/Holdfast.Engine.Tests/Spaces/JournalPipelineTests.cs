@@ -16,7 +16,7 @@ public sealed class JournalPipelineTests
     public async Task Appends_that_end_on_another_thread_all_give_their_room_back(bool byLoop)
     {
         await using var journal = new OtherThreadJournal();
-        var pipeline = new JournalPipeline(journal, await journal.OpenAsync(TestContext.Current.CancellationToken), static _ => { }, static () => { }, byLoop: byLoop);
+        var pipeline = new JournalPipeline(journal, await journal.OpenAsync(TestContext.Current.CancellationToken), new Teller(new RequestQueue(16), TimeProvider.System), static _ => { }, static () => { }, byLoop: byLoop);
         for (int i = 1; i <= Batches; i++)
         {
             SpinWait.SpinUntil(HasRoom, TimeSpan.FromSeconds(10)).ShouldBeTrue($"no room for batch {i}");
@@ -45,7 +45,7 @@ public sealed class JournalPipelineTests
     public async Task While_a_batch_is_synced_the_next_waits_until_it_is_no_smaller(int inFlight, int waiting, bool wanted)
     {
         await using var journal = new OtherThreadJournal();
-        var pipeline = new JournalPipeline(journal, await journal.OpenAsync(TestContext.Current.CancellationToken), static _ => { }, static () => { });
+        var pipeline = new JournalPipeline(journal, await journal.OpenAsync(TestContext.Current.CancellationToken), new Teller(new RequestQueue(16), TimeProvider.System), static _ => { }, static () => { });
         pipeline.Wants(1).ShouldBeTrue();
 
         journal.Syncs.Reset();

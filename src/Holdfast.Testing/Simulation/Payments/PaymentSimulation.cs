@@ -200,14 +200,15 @@ public sealed class PaymentSimulation
         var loader = new SpaceLoader("default", _journal, _spaceOptions, _hasher, _time, NullLogger.Instance);
         _loaded = loader.LoadAsync(default).GetAwaiter().GetResult();
         _queue = new RequestQueue(256);
-        _pipeline = new JournalPipeline(_journal, _loaded.Tail, static _ => { }, static () => { }, batch =>
+        var teller = new Teller(_queue, _time);
+        _pipeline = new JournalPipeline(_journal, _loaded.Tail, teller, static _ => { }, static () => { }, batch =>
         {
             foreach (PaymentCall call in batch.PaymentCalls)
             {
                 Dispatch(call);
             }
         });
-        _loop = new SpaceLoop(_loaded, _pipeline, _queue, _spaceOptions, _time, new SpaceMetrics(), makesPaymentCalls: true);
+        _loop = new SpaceLoop(_loaded, _pipeline, _queue, teller, _spaceOptions, _time, new SpaceMetrics(), makesPaymentCalls: true);
     }
 
     // --- providers ----------------------------------------------------------------------------------------------------

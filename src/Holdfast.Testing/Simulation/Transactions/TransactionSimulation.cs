@@ -187,14 +187,15 @@ public sealed class TransactionSimulation
         }
 
         _queue = new RequestQueue(256);
-        _pipeline = new JournalPipeline(_journal, _loaded.Tail, static _ => { }, static () => { }, batch =>
+        var teller = new Teller(_queue, _time);
+        _pipeline = new JournalPipeline(_journal, _loaded.Tail, teller, static _ => { }, static () => { }, batch =>
         {
             foreach (DueCall call in batch.Calls)
             {
                 Dispatch(call);
             }
         });
-        _loop = new SpaceLoop(_loaded, _pipeline, _queue, _spaceOptions, _time, new SpaceMetrics(), makesCalls: true);
+        _loop = new SpaceLoop(_loaded, _pipeline, _queue, teller, _spaceOptions, _time, new SpaceMetrics(), makesCalls: true);
     }
 
     // --- the network between coordinator and participants -----------------------------------------------------------
