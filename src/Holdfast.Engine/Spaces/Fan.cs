@@ -1,22 +1,20 @@
 namespace Holdfast.Engine;
 
 /// <summary>
-/// A batch's awaited requests, told by as many pool threads as have nothing else to do, a run at a time. Each thread that
-/// begins puts the rest into the pool again before it runs a stranger's code: whatever that code waits for, another
-/// thread goes on. (One work item for each request does the same and costs three times as much.)
+/// A batch's awaited requests, told by pool threads: by one, in runs, while strangers' code is quick, and by more as soon as it
+/// takes longer than waking another thread is worth. Whatever that code waits for, another thread goes on: the loop sees to
+/// it (<see cref="Teller.Rescue"/>).
 /// </summary>
 internal sealed class Fan(Teller teller, Request[] requests) : IThreadPoolWorkItem
 {
+    // A second thread costs a wake-up and, where processors are few, takes one from the loop.
+    private static readonly TimeSpan AloneAtMost = TimeSpan.FromMilliseconds(0.2);
     private static readonly TimeSpan SlowRun = TimeSpan.FromMilliseconds(0.5);
+
     private int _next;
 
     public void Execute()
     {
-        if (Volatile.Read(ref _next) + 1 < requests.Length)
-        {
-            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
-        }
-
         int size = Math.Min(TellingRun.Max, requests.Length / 4);
         if (size > 1 && teller.AskersAreQuick())
         {
@@ -26,9 +24,19 @@ internal sealed class Fan(Teller teller, Request[] requests) : IThreadPoolWorkIt
         TellOneByOne();
     }
 
+    /// <summary>Has another pool thread help with what nobody has begun to tell.</summary>
+    public void GetHelp()
+    {
+        if (Volatile.Read(ref _next) < requests.Length)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        }
+    }
+
     private void TellInRuns(int size)
     {
-        var run = new TellingRun(teller, requests);
+        var run = new TellingRun(teller, this, requests);
+        long alone = run.BeganAt;
         teller.Add(run);
         int first;
         while ((first = Interlocked.Add(ref _next, size) - size) < requests.Length)
@@ -39,6 +47,12 @@ internal sealed class Fan(Teller teller, Request[] requests) : IThreadPoolWorkIt
                 teller.AskersAreSlow();
                 break;
             }
+
+            if (alone != 0 && teller.Elapsed(alone) > AloneAtMost)
+            {
+                alone = 0;
+                GetHelp();
+            }
         }
 
         teller.Remove(run);
@@ -46,6 +60,7 @@ internal sealed class Fan(Teller teller, Request[] requests) : IThreadPoolWorkIt
 
     private void TellOneByOne()
     {
+        GetHelp(); // before a stranger's code runs that nobody watches
         int mine;
         while ((mine = Interlocked.Increment(ref _next) - 1) < requests.Length)
         {

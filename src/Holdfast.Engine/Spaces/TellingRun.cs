@@ -7,7 +7,7 @@ namespace Holdfast.Engine;
 /// </summary>
 /// <remarks>
 /// Askers are strangers' code: it may block, even for the answer to what it has just asked. Then the loop steals the run (see
-/// <see cref="Teller.Rescue"/>): those not told yet go to another thread, what was gathered goes into the queue.
+/// <see cref="Teller.Rescue"/>): those not told yet, and the rest of the batch, go to another thread, what was gathered goes into the queue.
 /// <para>
 /// The thread of a run takes no lock and makes no fence for that. Step by step it first writes what it is about to do
 /// (<c>_span</c>, <c>_gatheredCount</c>), then reads <c>_stolen</c>. The thief first writes <c>_stolen</c>, then has every
@@ -16,7 +16,7 @@ namespace Holdfast.Engine;
 /// then; from there on nothing is left to the run but what it had begun.
 /// </para>
 /// </remarks>
-internal sealed class TellingRun(Teller teller, Request[] requests)
+internal sealed class TellingRun(Teller teller, Fan fan, Request[] requests)
 {
     /// <summary>Most askers of a run, and most requests that it gathers.</summary>
     public const int Max = 16;
@@ -122,6 +122,7 @@ internal sealed class TellingRun(Teller teller, Request[] requests)
             _gatheredAtDivision = Volatile.Read(ref _gatheredCount);
             teller.TellByPool(requests[(Begun(_spanAtDivision) + 1)..(int)_spanAtDivision]);
             teller.TakeIn(_gathered.AsSpan(0, _gatheredAtDivision));
+            fan.GetHelp();
         }
     }
 
