@@ -86,7 +86,8 @@ internal sealed class SnapshotFiles(string journalPath)
     private static async Task WriteWholeAsync(string path, Func<Stream, CancellationToken, Task> write, CancellationToken cancellationToken)
     {
         await using var file = new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.None, BufferBytes);
-        await using var hashing = new HashingStream(file);
+        await using var piecewise = new PiecewiseStream(file);
+        await using var hashing = new HashingStream(piecewise);
         await write(hashing, cancellationToken);
         await file.WriteAsync(hashing.Finish(), cancellationToken);
         file.Flush(flushToDisk: true);
