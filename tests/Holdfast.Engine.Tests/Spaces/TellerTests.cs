@@ -153,6 +153,54 @@ public sealed class TellerTests
         }
     }
 
+    /// <summary>The same at instants that chance hardly meets: right before or after an asker asks, the last one of a part too.</summary>
+    [Theory]
+    [InlineData(0, false)]
+    [InlineData(0, true)]
+    [InlineData(7, false)]
+    [InlineData(7, true)]
+    [InlineData(TellingRun.Max - 1, false)]
+    [InlineData(TellingRun.Max - 1, true)]
+    public void A_run_that_is_stolen_in_the_middle_of_an_asker_loses_nothing_and_doubles_nothing(int thief, bool afterItAsked)
+    {
+        var queue = new RequestQueue(64);
+        var teller = new Teller(queue, TimeProvider.System);
+        TellingRun? run = null;
+        Asker[] nexts = [.. Enumerable.Range(0, TellingRun.Max).Select(_ => new Asker(static _ => { }))];
+        Asker[] askers = [.. Enumerable.Range(0, TellingRun.Max).Select(i => new Asker(_ =>
+        {
+            StealIf(i == thief && !afterItAsked);
+            if (!teller.TryGather(nexts[i]))
+            {
+                queue.TryPush(nexts[i]).ShouldBeTrue();
+            }
+
+            StealIf(i == thief && afterItAsked);
+        }))];
+        run = new TellingRun(teller, new Fan(teller, []), [.. askers]);
+
+        run.Tell(0, TellingRun.Max).ShouldBeFalse();
+
+        SpinWait.SpinUntil(() => askers.All(a => a.Told > 0) && queue.Arrived >= TellingRun.Max, Patience).ShouldBeTrue();
+        askers.ShouldAllBe(a => a.Told == 1);
+        var queued = new List<Request>();
+        while (queue.Take() is { } request)
+        {
+            queued.Add(request);
+        }
+
+        queued.ShouldBe(nexts, ignoreOrder: true);
+
+        void StealIf(bool now)
+        {
+            if (now)
+            {
+                run!.AnnounceTheft();
+                run.Divide();
+            }
+        }
+    }
+
     /// <summary>E57: what was gathered and doesn't fit is answered so, not lost.</summary>
     [Fact]
     public void E57_WhatIsGatheredAndDoesNotFit_IsAnsweredOverloaded()
