@@ -60,10 +60,16 @@ internal sealed class Fan(Teller teller, Request[] requests) : IThreadPoolWorkIt
 
     private void TellOneByOne()
     {
-        GetHelp(); // before a stranger's code runs that nobody watches
+        bool alone = true;
         int mine;
         while ((mine = Interlocked.Increment(ref _next) - 1) < requests.Length)
         {
+            if (alone)
+            {
+                alone = false;
+                GetHelp(); // before a stranger's code runs that nobody watches
+            }
+
             requests[mine].Complete();
         }
     }
