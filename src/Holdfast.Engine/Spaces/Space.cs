@@ -350,6 +350,7 @@ public sealed partial class Space : IAsyncDisposable
                 _teller.Tell(request);
             }
 
+            _queue.Publish();
             if (_time.GetElapsedTime(probeAt) >= _options.RetryStorageEvery)
             {
                 probeAt = _time.GetTimestamp();
@@ -443,6 +444,8 @@ public sealed partial class Space : IAsyncDisposable
             request.Answer = Answer.Refused(Code.Unavailable, why);
             _teller.Tell(request);
         }
+
+        _queue.Publish();
     }
 
     [LoggerMessage(10, LogLevel.Critical, "Space {Space} stopped by a defect.")]

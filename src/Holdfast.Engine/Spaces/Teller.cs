@@ -14,12 +14,14 @@ internal sealed class Teller(RequestQueue queue, TimeProvider time)
     private readonly List<TellingRun> _active = [];
     private int _activeCount;
     private int _fansOneByOne;
+    private bool _ended;
 
     /// <summary>Whether strangers' code runs right now whose requests may be waiting in a run: see <see cref="Rescue"/>.</summary>
     public bool IsTelling => Volatile.Read(ref _activeCount) > 0;
 
     /// <summary>Whether this thread is in a run of this space's that takes the request in later, with others.</summary>
-    public bool TryGather(Request request) => TellingRun.Current is { } run && ReferenceEquals(run.Teller, this) && run.TryGather(request);
+    public bool TryGather(Request request) =>
+        TellingRun.Current is { } run && ReferenceEquals(run.Teller, this) && !Volatile.Read(ref _ended) && run.TryGather(request);
 
     /// <summary>
     /// Our own connections are told right here. Awaiting strangers go to the pool: their continuations may block, and
@@ -129,9 +131,10 @@ internal sealed class Teller(RequestQueue queue, TimeProvider time)
         }
     }
 
-    /// <summary>Returns when no run has anything left that waits for it. The queue may be closed already.</summary>
+    /// <summary>For when nobody will call <see cref="Rescue"/> any more: ends gathering, and returns when no run has anything left that waits for it.</summary>
     public void EndRuns()
     {
+        Volatile.Write(ref _ended, true);
         while (true)
         {
             Rescue();

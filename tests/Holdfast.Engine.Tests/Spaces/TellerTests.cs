@@ -201,6 +201,40 @@ public sealed class TellerTests
         }
     }
 
+    /// <summary>When the space stops, nobody rescues any more: an asker that goes on to ask must not wait in a run for ever.</summary>
+    [Fact]
+    public void After_the_end_nothing_is_gathered_even_by_a_run_that_goes_on()
+    {
+        var queue = new RequestQueue(64);
+        var teller = new Teller(queue, TimeProvider.System);
+        using var begun = new ManualResetEventSlim();
+        using var ended = new ManualResetEventSlim();
+        bool? gathered = null;
+        var batch = new RequestBatch();
+        for (int i = 0; i < 16; i++)
+        {
+            bool first = i == 0;
+            batch.Add(new Asker(_ =>
+            {
+                if (first)
+                {
+                    begun.Set();
+                    ended.Wait(Patience).ShouldBeTrue();
+                    gathered = teller.TryGather(new Asker(static _ => { }));
+                }
+            }));
+        }
+
+        teller.Tell(new RequestBatch(), batch);
+        begun.Wait(Patience, TestContext.Current.CancellationToken).ShouldBeTrue();
+        teller.EndRuns(); // returns although the run is held up: it is stolen
+        ended.Set();
+
+        SpinWait.SpinUntil(() => gathered is not null, Patience).ShouldBeTrue();
+        gathered.ShouldBe(false);
+        queue.Take().ShouldBeNull();
+    }
+
     /// <summary>E57: what was gathered and doesn't fit is answered so, not lost.</summary>
     [Fact]
     public void E57_WhatIsGatheredAndDoesNotFit_IsAnsweredOverloaded()
