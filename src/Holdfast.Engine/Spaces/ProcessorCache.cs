@@ -6,6 +6,9 @@ namespace Holdfast.Engine;
 /// <summary>Hints to the processor's cache; they change nothing but the time that a later access takes.</summary>
 internal static unsafe class ProcessorCache
 {
+    /// <summary>Lines that a command takes, a try of one line.</summary>
+    public const int CommandLines = 5;
+
     private const int LineBytes = 64;
 
     /// <summary>Whether this processor takes such hints.</summary>

@@ -11,10 +11,6 @@ internal sealed class RequestQueue
     private readonly int _mask;
     private readonly int _capacity;
     private readonly int _publishEvery;
-
-    // The loop's own position. Askers see it in steps: each look of theirs takes the line from the loop's processor.
-    private long _head;
-    private long _published;
     private Positions _positions;
 
     // Set in the tail itself, so that no asker can claim a place after the queue was closed and drained.
@@ -29,7 +25,7 @@ internal sealed class RequestQueue
     }
 
     /// <summary>Requests that the loop finds here now, those included that are claimed and not filled in yet. For the loop only.</summary>
-    public int Arrived => (int)((Volatile.Read(ref _positions.Tail) & ~Closed) - _head);
+    public int Arrived => (int)((Volatile.Read(ref _positions.Tail) & ~Closed) - _positions.Taken);
 
     /// <summary>Requests waiting, roughly; for anybody.</summary>
     public int Count => (int)((Volatile.Read(ref _positions.Tail) & ~Closed) - Volatile.Read(ref _positions.Head));
@@ -65,20 +61,20 @@ internal sealed class RequestQueue
     }
 
     /// <summary>Requests taken so far.</summary>
-    public long Taken => _head;
+    public long Taken => _positions.Taken;
 
     /// <summary>The request that will be taken after <paramref name="ahead"/> others, if it is there already.</summary>
-    public Request? Peek(int ahead) => Volatile.Read(ref _ring[(_head + ahead) & _mask]);
+    public Request? Peek(int ahead) => Volatile.Read(ref _ring[(_positions.Taken + ahead) & _mask]);
 
     /// <summary>Takes the next request, or null when none is filled in. Its place is free for askers from the next <see cref="Publish"/> on, or a little earlier.</summary>
     public Request? Take()
     {
-        ref Request? place = ref _ring[_head & _mask];
+        ref Request? place = ref _ring[_positions.Taken & _mask];
         Request? request = Volatile.Read(ref place);
         if (request is not null)
         {
             place = null;
-            if (++_head - _published >= _publishEvery)
+            if (++_positions.Taken - _positions.Head >= _publishEvery)
             {
                 Publish();
             }
@@ -90,10 +86,9 @@ internal sealed class RequestQueue
     /// <summary>Lets askers have the places of all that was taken.</summary>
     public void Publish()
     {
-        if (_published != _head)
+        if (_positions.Head != _positions.Taken)
         {
-            _published = _head;
-            Volatile.Write(ref _positions.Head, _head);
+            Volatile.Write(ref _positions.Head, _positions.Taken);
         }
     }
 
@@ -165,6 +160,10 @@ internal sealed class RequestQueue
     {
         [System.Runtime.InteropServices.FieldOffset(128)]
         public long Head;
+
+        // The loop's own position, which askers see in steps, as Head: each look of theirs takes the line from the loop's processor.
+        [System.Runtime.InteropServices.FieldOffset(136)]
+        public long Taken;
 
         [System.Runtime.InteropServices.FieldOffset(256)]
         public long Tail;

@@ -202,7 +202,7 @@ public sealed partial class Space : IAsyncDisposable
         }
 
         Metrics.Overloaded();
-        return Answer.Refused(Code.Overloaded, "the queue is full: not executed, try again later");
+        return Teller.QueueFull;
     }
 
     private void Run()

@@ -19,7 +19,6 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
     // Requests are fetched into the cache by the group: see FetchAhead.
     private const int FetchGroup = 16;
     private const int RequestLines = 2; // up to the answer's end
-    private const int CommandLines = 5; // of a try of one line
 
     private readonly SpaceMachine _machine = loaded.Machine;
     private readonly RequestBatch _ownAtOnce = new();
@@ -257,7 +256,7 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
         end = Math.Min(_requestsFetched, next + (3 * FetchGroup));
         for (_commandsFetched = Math.Max(_commandsFetched, next); _commandsFetched < end; _commandsFetched++)
         {
-            ProcessorCache.Fetch(queue.Peek((int)(_commandsFetched - next))!.Command, CommandLines);
+            ProcessorCache.Fetch(queue.Peek((int)(_commandsFetched - next))!.Command, ProcessorCache.CommandLines);
         }
 
         end = Math.Min(_commandsFetched, next + (2 * FetchGroup));

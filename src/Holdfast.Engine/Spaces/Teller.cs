@@ -16,6 +16,12 @@ internal sealed class Teller(RequestQueue queue, TimeProvider time)
     private int _fansOneByOne;
     private bool _ended;
 
+    /// <summary>What a request is answered that a full queue doesn't take.</summary>
+    public static Answer QueueFull => Answer.Refused(Code.Overloaded, "the queue is full: not executed, try again later");
+
+    /// <summary>What a request is answered that the queue doesn't take, for whatever reason.</summary>
+    public Func<Answer> NotTaken { get; init; } = static () => QueueFull;
+
     /// <summary>Whether strangers' code runs right now whose requests may be waiting in a run: see <see cref="Rescue"/>.</summary>
     public bool IsTelling => Volatile.Read(ref _activeCount) > 0;
 
@@ -105,7 +111,7 @@ internal sealed class Teller(RequestQueue queue, TimeProvider time)
         {
             foreach (TellingRun run in _active)
             {
-                if (time.GetElapsedTime(run.BeganAt) >= Patience)
+                if (Elapsed(run.BeganAt) >= Patience)
                 {
                     (late ??= []).Add(run);
                 }
@@ -167,9 +173,6 @@ internal sealed class Teller(RequestQueue queue, TimeProvider time)
             }
         }
     }
-
-    /// <summary>What a request is answered that the queue doesn't take.</summary>
-    public Func<Answer> NotTaken { get; init; } = static () => Answer.Refused(Code.Overloaded, "the queue is full: not executed, try again later");
 
     internal long Timestamp() => time.GetTimestamp();
 

@@ -155,7 +155,7 @@ internal sealed class TellingRun(Teller teller, Fan fan, Request[] requests)
     /// <summary>The loop, on another processor, wrote the answers, and read the commands that are filled anew next.</summary>
     private void FetchAhead(int asker)
     {
-        const int requestAhead = 6, requestLines = 3, commandAhead = 3, commandLines = 5;
+        const int requestAhead = 6, requestLines = 3, commandAhead = 3;
         if (!ProcessorCache.IsSupported)
         {
             return;
@@ -168,7 +168,7 @@ internal sealed class TellingRun(Teller teller, Fan fan, Request[] requests)
 
         if (asker + commandAhead < requests.Length)
         {
-            ProcessorCache.Fetch(requests[asker + commandAhead].Command, commandLines);
+            ProcessorCache.Fetch(requests[asker + commandAhead].Command, ProcessorCache.CommandLines);
         }
     }
 
