@@ -35,7 +35,7 @@ public interface IJournal : IAsyncDisposable
     /// journal's own thread, where later appends wait for it: it must not block.
     /// </summary>
     /// <param name="sequence">The frame's sequence: one more than the last durable frame's.</param>
-    /// <param name="frame">A frame made by <see cref="Frame.Seal"/>; not kept after the call returns.</param>
+    /// <param name="frame">A frame made by <see cref="Frame.Seal"/>; must stay as it is until the append has returned, and is not kept afterwards.</param>
     /// <param name="cancellationToken">Cancelling leaves the outcome unknown.</param>
     /// <exception cref="JournalException">With <see cref="JournalException.Fault"/> telling what is known of the outcome.</exception>
     ValueTask AppendAsync(long sequence, ReadOnlyMemory<byte> frame, CancellationToken cancellationToken);

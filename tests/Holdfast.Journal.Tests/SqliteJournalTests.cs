@@ -6,6 +6,8 @@ namespace Holdfast.Journal.Tests;
 
 public sealed class SqliteJournalTests : JournalConformance
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
     private readonly TempFolder _folder = new();
 
     private string DatabasePath => _folder.File("holdfast.db");
@@ -225,31 +227,67 @@ public sealed class SqliteJournalTests : JournalConformance
     }
 
     [Fact]
-    public async Task An_append_completes_only_after_its_sync_and_the_next_is_written_meanwhile()
+    public async Task An_append_completes_only_after_its_sync_and_what_waits_meanwhile_shares_the_next()
     {
         using var disk = new ManualResetEventSlim();
         int syncs = 0;
-        await using var journal = (SqliteJournal)Store.Get("default");
-        JournalTail tail = await journal.OpenAsync(CancellationToken.None);
-        journal.BeforeSync = () =>
-        {
-            Interlocked.Increment(ref syncs);
-            disk.Wait();
-        };
-        List<byte[]> chain = Frames.Chain(1, 3, tail.Hash);
+        await using SqliteJournal journal = await OpenWithHeldDiskAsync(disk, () => Interlocked.Increment(ref syncs));
+        List<byte[]> chain = Frames.Chain(1, 3, new byte[32]);
         Task first = journal.AppendAsync(1, chain[0], CancellationToken.None).AsTask();
-        SpinWait.SpinUntil(() => Volatile.Read(ref syncs) == 1);
+        SpinWait.SpinUntil(() => Volatile.Read(ref syncs) == 1, Patience).ShouldBeTrue();
         Task second = journal.AppendAsync(2, chain[1], CancellationToken.None).AsTask();
+        Task third = journal.AppendAsync(3, chain[2], CancellationToken.None).AsTask();
 
-        // Both are in the file, and neither is acknowledged.
-        (await journal.ReadAsync(1, CancellationToken.None).CountAsync()).ShouldBe(2);
-        first.IsCompleted.ShouldBeFalse();
-        second.IsCompleted.ShouldBeFalse();
+        // The first is in the file, and not acknowledged; the others did not hold up their caller.
+        (await journal.ReadAsync(1, CancellationToken.None).CountAsync()).ShouldBe(1);
+        await Task.Delay(50, CancellationToken.None);
+        new[] { first, second, third }.ShouldAllBe(append => !append.IsCompleted);
 
         disk.Set();
-        await first;
-        await second;
+        await Task.WhenAll(first, second, third).WaitAsync(Patience);
         syncs.ShouldBe(2);
+        (await journal.ReadAsync(1, CancellationToken.None).CountAsync()).ShouldBe(3);
+    }
+
+    [Fact]
+    public async Task One_that_cannot_be_written_takes_none_of_those_with_it_that_wait_beside_it()
+    {
+        using var disk = new ManualResetEventSlim();
+        int syncs = 0;
+        await using SqliteJournal journal = await OpenWithHeldDiskAsync(disk, () => Interlocked.Increment(ref syncs));
+        List<byte[]> chain = Frames.Chain(1, 9, new byte[32]);
+        Task first = journal.AppendAsync(1, chain[0], CancellationToken.None).AsTask();
+        SpinWait.SpinUntil(() => Volatile.Read(ref syncs) == 1, Patience).ShouldBeTrue();
+        Task second = journal.AppendAsync(2, chain[1], CancellationToken.None).AsTask();
+        Task outOfOrder = journal.AppendAsync(9, chain[8], CancellationToken.None).AsTask();
+        disk.Set();
+
+        await first.WaitAsync(Patience);
+        await second.WaitAsync(Patience);
+        (await Should.ThrowAsync<JournalException>(() => outOfOrder.WaitAsync(Patience))).Fault.ShouldBe(JournalFault.Conflict);
+        (await journal.OpenAsync(CancellationToken.None)).Sequence.ShouldBe(2);
+    }
+
+    /// <summary>Closing waits for the disk: what was taken in is durable afterwards.</summary>
+    [Fact]
+    public async Task Closing_writes_what_waits()
+    {
+        using var disk = new ManualResetEventSlim();
+        int syncs = 0;
+        SqliteJournal journal = await OpenWithHeldDiskAsync(disk, () => Interlocked.Increment(ref syncs));
+        List<byte[]> chain = Frames.Chain(1, 2, new byte[32]);
+        Task first = journal.AppendAsync(1, chain[0], CancellationToken.None).AsTask();
+        SpinWait.SpinUntil(() => Volatile.Read(ref syncs) == 1, Patience).ShouldBeTrue();
+        Task second = journal.AppendAsync(2, chain[1], CancellationToken.None).AsTask();
+        Task closed = Task.Run(async () => await journal.DisposeAsync());
+        await Task.Delay(50, CancellationToken.None);
+        closed.IsCompleted.ShouldBeFalse();
+        disk.Set();
+
+        await Task.WhenAll(closed, first, second).WaitAsync(Patience);
+        await using IJournal again = Store.Get("default");
+        (await again.OpenAsync(CancellationToken.None)).Sequence.ShouldBe(2);
+        await Should.ThrowAsync<ObjectDisposedException>(async () => await journal.AppendAsync(2, chain[1], CancellationToken.None));
     }
 
     [Fact]
@@ -302,6 +340,19 @@ public sealed class SqliteJournalTests : JournalConformance
         byte[] bytes = await File.ReadAllBytesAsync(file);
         bytes[0] ^= 1;
         await File.WriteAllBytesAsync(file, bytes);
+    }
+
+    /// <summary>An open journal whose syncs wait for <paramref name="disk"/>.</summary>
+    private async Task<SqliteJournal> OpenWithHeldDiskAsync(ManualResetEventSlim disk, Action syncing)
+    {
+        var journal = (SqliteJournal)Store.Get("default");
+        await journal.OpenAsync(CancellationToken.None);
+        journal.BeforeSync = () =>
+        {
+            syncing();
+            disk.Wait();
+        };
+        return journal;
     }
 
     private static async Task<int> ReadUntilAsync(SqliteJournal journal, CancellationToken stop)

@@ -14,7 +14,7 @@ public sealed partial class SqliteJournal
     // Deleting holds the writer's lock; few rows at a time leave appends their turn in between.
     private const int TrimRows = 16;
 
-    private bool _disposed;
+    private volatile bool _disposed;
 
     /// <inheritdoc/>
     public async IAsyncEnumerable<ReadOnlyMemory<byte>> ReadAsync(long fromSequence, [EnumeratorCancellation] CancellationToken cancellationToken)
@@ -62,7 +62,7 @@ public sealed partial class SqliteJournal
     /// <summary>Closes the files. The last connection folds the log into the database file and removes it.</summary>
     public ValueTask DisposeAsync()
     {
-        lock (_gate)
+        lock (_opening)
         {
             _disposed = true;
             Close();
@@ -138,7 +138,7 @@ public sealed partial class SqliteJournal
             ObjectDisposedException.ThrowIf(_disposed, this);
             if (!_open)
             {
-                throw new InvalidOperationException("Call OpenAsync first (also after a conflict or an unknown outcome).");
+                throw NotOpen();
             }
 
             try
@@ -158,13 +158,18 @@ public sealed partial class SqliteJournal
     private void Close()
     {
         _open = false;
-        _syncer?.Dispose();
-        _syncer = null;
-        _checkpointer?.Dispose();
-        _checkpointer = null;
-        _insert?.Dispose();
-        _insert = null;
-        _writer?.Dispose();
-        _writer = null;
+
+        // Without the gate: what it still writes needs it.
+        _appender?.Dispose();
+        _appender = null;
+        lock (_gate)
+        {
+            _checkpointer?.Dispose();
+            _checkpointer = null;
+            _insert?.Dispose();
+            _insert = null;
+            _writer?.Dispose();
+            _writer = null;
+        }
     }
 }

@@ -4,10 +4,10 @@ namespace Holdfast.Journal.Sqlite;
 
 /// <summary>
 /// A space's journal in one SQLite file: WAL, one row a frame. An append completes after its log was synced, as with
-/// <c>synchronous=FULL</c>, but the sync has a thread of its own: see <see cref="SqliteSyncer"/>.
+/// <c>synchronous=FULL</c>.
 /// </summary>
 /// <remarks>
-/// Appends write on the calling thread (into the system's cache: a copy, not a disk's time) and complete on the syncer's. The
+/// Appends are written, synced and completed on a thread of the journal's own: see <see cref="SqliteAppender"/>. The
 /// log file is emptied off that path: see <see cref="SqliteCheckpointer"/>.
 /// </remarks>
 public sealed partial class SqliteJournal : IJournal
@@ -24,13 +24,16 @@ public sealed partial class SqliteJournal : IJournal
     private readonly SqliteJournalOptions _options;
     private readonly SnapshotFiles _snapshots;
 
-    // Held by an append, a trim's step or an open: the writing connection has one user at a time.
+    // Held while the journal is opened or closed.
+    private readonly Lock _opening = new();
+
+    // Held by a write or a trim's step: the writing connection has one user at a time. Taken inside _opening, never the other way.
     private readonly Lock _gate = new();
     private SqliteDatabase? _writer;
     private sqlite3_stmt? _insert;
     private SqliteCheckpointer? _checkpointer;
-    private SqliteSyncer? _syncer;
-    private bool _open;
+    private SqliteAppender? _appender;
+    private volatile bool _open;
 
     internal SqliteJournal(string path, SqliteJournalOptions options)
     {
@@ -43,7 +46,7 @@ public sealed partial class SqliteJournal : IJournal
     /// only the log grows, up to <see cref="SqliteJournalOptions.WalBytesMax"/>.</summary>
     public string? CheckpointError => _checkpointer?.LastError;
 
-    /// <summary>One that is being synced, and the next ones written meanwhile.</summary>
+    /// <summary>One that is being written and synced, and the next, so that the journal's thread need not be woken for it.</summary>
     public int MaxInFlight => 2;
 
     /// <inheritdoc/>
@@ -77,24 +80,8 @@ public sealed partial class SqliteJournal : IJournal
     {
         cancellationToken.ThrowIfCancellationRequested();
         Frame.CheckForAppend(frame.Span, sequence);
-        lock (_gate)
-        {
-            ObjectDisposedException.ThrowIf(_disposed, this);
-            if (!_open)
-            {
-                throw new InvalidOperationException("Call OpenAsync first (also after a conflict or an unknown outcome).");
-            }
-
-            if (_syncer!.Failure is { } failure)
-            {
-                throw failure; // before anything is written behind what may not be durable
-            }
-
-            _checkpointer!.BeforeAppend();
-            Insert(sequence, frame.Span);
-            _checkpointer.AfterAppend(frame.Length);
-            return _syncer.Written();
-        }
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return _open && _appender is { } appender ? appender.AppendAsync(sequence, frame) : throw NotOpen();
     }
 
     /// <inheritdoc/>
@@ -113,6 +100,19 @@ public sealed partial class SqliteJournal : IJournal
         lock (_gate)
         {
             return _writer!.QueryLong($"PRAGMA {pragma}") ?? 0;
+        }
+    }
+
+    private static InvalidOperationException NotOpen() => new("Call OpenAsync first (also after a conflict or an unknown outcome).");
+
+    /// <summary>On the appender's thread.</summary>
+    private void Write(long sequence, ReadOnlySpan<byte> frame)
+    {
+        lock (_gate)
+        {
+            _checkpointer!.BeforeAppend();
+            Insert(sequence, frame);
+            _checkpointer.AfterAppend(frame.Length);
         }
     }
 
@@ -144,7 +144,7 @@ public sealed partial class SqliteJournal : IJournal
 
     private JournalTail OpenOnce()
     {
-        lock (_gate)
+        lock (_opening)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
 
@@ -184,10 +184,10 @@ public sealed partial class SqliteJournal : IJournal
         _checkpointer = new SqliteCheckpointer(_path, writer, _options);
         try
         {
-            _syncer = new SqliteSyncer(_path, () => BeforeSync?.Invoke());
+            _appender = new SqliteAppender(_path, Write, () => BeforeSync?.Invoke());
 
             // A process that died between writing and syncing leaves frames that the system still has and the disk may not.
-            _syncer.Sync();
+            _appender.Sync();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
