@@ -27,7 +27,7 @@ internal sealed partial class SqliteAppender : IDisposable
     private bool _stopping;
 
     /// <param name="path">The database file; its log must exist.</param>
-    /// <param name="write">Writes a frame into the log, on this thread; throws <see cref="JournalException"/>.</param>
+    /// <param name="write">Writes a frame into the log, on this thread; what it throws fails that append.</param>
     /// <param name="beforeSync">Called before each sync: a test's place to hold it up or to make it fail.</param>
     public SqliteAppender(string path, Action<long, ReadOnlySpan<byte>> write, Action beforeSync)
     {
@@ -151,9 +151,9 @@ internal sealed partial class SqliteAppender : IDisposable
                 return true;
             }
         }
-        catch (JournalException e)
+        catch (Exception e) when (e is not OutOfMemoryException)
         {
-            append.Failure = e;
+            append.Failure = e as JournalException ?? new JournalException(JournalFault.Unknown, e.Message, e);
         }
 
         return false;
