@@ -7,8 +7,9 @@ namespace Holdfast.Engine;
 /// </summary>
 internal sealed class Fan(Teller teller, Request[] requests) : IThreadPoolWorkItem
 {
-    // A second thread costs a wake-up and, where processors are few, takes one from the loop.
-    private static readonly TimeSpan AloneAtMost = TimeSpan.FromMilliseconds(0.2);
+    // A second thread costs a wake-up, and takes the askers' memory to another processor. Where there are only two, it also
+    // takes one of them from the loop or the journal, so a batch of quick askers is one thread's there: docs/decisions/0015.
+    private static readonly TimeSpan AloneAtMost = TimeSpan.FromMilliseconds(Environment.ProcessorCount > 2 ? 0.2 : 3);
     private static readonly TimeSpan SlowRun = TimeSpan.FromMilliseconds(0.5);
 
     private int _next;
