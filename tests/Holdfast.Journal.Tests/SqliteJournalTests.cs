@@ -231,10 +231,9 @@ public sealed class SqliteJournalTests : JournalConformance
     {
         using var disk = new ManualResetEventSlim();
         int syncs = 0;
-        await using SqliteJournal journal = await OpenWithHeldDiskAsync(disk, () => Interlocked.Increment(ref syncs));
         List<byte[]> chain = Frames.Chain(1, 3, new byte[32]);
-        Task first = journal.AppendAsync(1, chain[0], CancellationToken.None).AsTask();
-        SpinWait.SpinUntil(() => Volatile.Read(ref syncs) == 1, Patience).ShouldBeTrue();
+        (SqliteJournal journal, Task first) = await AppendToHeldDiskAsync(disk, chain[0], () => Interlocked.Increment(ref syncs));
+        await using SqliteJournal closing = journal;
         Task second = journal.AppendAsync(2, chain[1], CancellationToken.None).AsTask();
         Task third = journal.AppendAsync(3, chain[2], CancellationToken.None).AsTask();
 
@@ -253,11 +252,9 @@ public sealed class SqliteJournalTests : JournalConformance
     public async Task One_that_cannot_be_written_takes_none_of_those_with_it_that_wait_beside_it()
     {
         using var disk = new ManualResetEventSlim();
-        int syncs = 0;
-        await using SqliteJournal journal = await OpenWithHeldDiskAsync(disk, () => Interlocked.Increment(ref syncs));
         List<byte[]> chain = Frames.Chain(1, 9, new byte[32]);
-        Task first = journal.AppendAsync(1, chain[0], CancellationToken.None).AsTask();
-        SpinWait.SpinUntil(() => Volatile.Read(ref syncs) == 1, Patience).ShouldBeTrue();
+        (SqliteJournal journal, Task first) = await AppendToHeldDiskAsync(disk, chain[0]);
+        await using SqliteJournal closing = journal;
         Task second = journal.AppendAsync(2, chain[1], CancellationToken.None).AsTask();
         Task outOfOrder = journal.AppendAsync(9, chain[8], CancellationToken.None).AsTask();
         disk.Set();
@@ -273,11 +270,8 @@ public sealed class SqliteJournalTests : JournalConformance
     public async Task Closing_writes_what_waits()
     {
         using var disk = new ManualResetEventSlim();
-        int syncs = 0;
-        SqliteJournal journal = await OpenWithHeldDiskAsync(disk, () => Interlocked.Increment(ref syncs));
         List<byte[]> chain = Frames.Chain(1, 2, new byte[32]);
-        Task first = journal.AppendAsync(1, chain[0], CancellationToken.None).AsTask();
-        SpinWait.SpinUntil(() => Volatile.Read(ref syncs) == 1, Patience).ShouldBeTrue();
+        (SqliteJournal journal, Task first) = await AppendToHeldDiskAsync(disk, chain[0]);
         Task second = journal.AppendAsync(2, chain[1], CancellationToken.None).AsTask();
         Task closed = Task.Run(async () => await journal.DisposeAsync());
         await Task.Delay(50, CancellationToken.None);
@@ -342,17 +336,21 @@ public sealed class SqliteJournalTests : JournalConformance
         await File.WriteAllBytesAsync(file, bytes);
     }
 
-    /// <summary>An open journal whose syncs wait for <paramref name="disk"/>.</summary>
-    private async Task<SqliteJournal> OpenWithHeldDiskAsync(ManualResetEventSlim disk, Action syncing)
+    /// <summary>A journal whose syncs wait for <paramref name="disk"/>, and its first append, which is in the file and waits.</summary>
+    private async Task<(SqliteJournal Journal, Task First)> AppendToHeldDiskAsync(ManualResetEventSlim disk, byte[] frame, Action? syncing = null)
     {
+        var held = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var journal = (SqliteJournal)Store.Get("default");
         await journal.OpenAsync(CancellationToken.None);
         journal.BeforeSync = () =>
         {
-            syncing();
+            syncing?.Invoke();
+            held.TrySetResult();
             disk.Wait();
         };
-        return journal;
+        Task first = journal.AppendAsync(1, frame, CancellationToken.None).AsTask();
+        await held.Task.WaitAsync(Patience);
+        return (journal, first);
     }
 
     private static async Task<int> ReadUntilAsync(SqliteJournal journal, CancellationToken stop)
