@@ -58,6 +58,7 @@ public sealed class ShopTests(PostgresServer postgres, ITestOutputHelper output)
         await shop.WaitForExitAsync();
         output.WriteLine(said);
         output.WriteLine(await errors);
+        shop.ExitCode.ShouldBeInRange(0, 1, $"the shop did not come to its end:\n{await errors}\n{said}");
         return (shop.ExitCode, said);
     }
 }

@@ -35,7 +35,7 @@ public sealed class CallbackStormTests(ITestOutputHelper output) : IDisposable
         int seed = Environment.TickCount;
         output.WriteLine($"seed {seed}");
         var random = new Random(seed);
-        await using var server = new ServerProcess(_folder.Path, ServerProcess.FreePort(), ServerProcess.FreePort());
+        await using var server = new ServerProcess(_folder.Path, FreePort.Next(), FreePort.Next());
         server.Environment["HOLDFAST_CHANNELS__PSP__TYPE"] = "standard-webhooks";
         server.Environment["HOLDFAST_CHANNELS__PSP__SECRETS__0"] = SigningKey.Format(Encoding.ASCII.GetBytes("the provider's key of this test!"));
         server.Start();

@@ -298,5 +298,5 @@ public sealed class KillTests(ITestOutputHelper output) : IDisposable
         spaces.ShouldBe(1);
     }
 
-    private ServerProcess Server() => new(_folder.File("data"), ServerProcess.FreePort(), ServerProcess.FreePort());
+    private ServerProcess Server() => new(_folder.File("data"), FreePort.Next(), FreePort.Next());
 }

@@ -88,5 +88,5 @@ public sealed class ServeTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    private ServerProcess Server() => new(_folder.File("data"), ServerProcess.FreePort(), ServerProcess.FreePort());
+    private ServerProcess Server() => new(_folder.File("data"), FreePort.Next(), FreePort.Next());
 }

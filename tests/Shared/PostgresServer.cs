@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
+using Holdfast.Cli.Demo;
 using Xunit;
 
 namespace Holdfast.TestKit;
@@ -53,7 +52,7 @@ public sealed class PostgresServer : IAsyncLifetime
         // A port found free can be taken before the server binds it; then another is tried.
         for (int attempt = 1; ; attempt++)
         {
-            Port = FreePort();
+            Port = FreePort.Next();
             try
             {
                 await StartAsync();
@@ -94,13 +93,6 @@ public sealed class PostgresServer : IAsyncLifetime
             ? Directory.GetDirectories(Root).OrderByDescending(d => int.TryParse(Path.GetFileName(d), CultureInfo.InvariantCulture, out int v) ? v : 0).FirstOrDefault()
             : null;
         return folder is null ? name : Path.Join(folder, "bin", name);
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     private static ProcessStartInfo AsPostgres(string binary, string[] arguments)

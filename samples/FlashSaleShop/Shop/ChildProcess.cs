@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 
 namespace FlashSaleShop.Shop;
 
@@ -11,13 +9,6 @@ internal sealed class ChildProcess(string name, string health, params string[] a
 
     /// <summary>The program that it runs.</summary>
     public string Program { get; init; } = Environment.ProcessPath!;
-
-    public static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
 
     public async Task StartAsync()
     {

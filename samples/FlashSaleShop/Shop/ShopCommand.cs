@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Net.Http.Json;
 using System.Security.Cryptography;
 using FlashSaleShop.Services;
+using Holdfast.Cli.Demo;
 using Holdfast.Client;
 
 namespace FlashSaleShop.Shop;
@@ -70,7 +71,7 @@ internal static class ShopCommand
             _callers = Number(settings, "callers", 32);
             string faults = settings["faults"] ?? "0.2";
             string secret = "whsec_" + Convert.ToBase64String(RandomNumberGenerator.GetBytes(32));
-            int port = ChildProcess.FreePort();
+            int port = FreePort.Next();
             string coordinator = Url(port);
             _client = HoldfastClient.Connect(new HoldfastClientOptions
             {
@@ -86,7 +87,7 @@ internal static class ShopCommand
 
             (ChildProcess Process, string Url) Service(string name)
             {
-                string url = Url(ChildProcess.FreePort());
+                string url = Url(FreePort.Next());
                 string database = settings[name + "-db"] ?? $"Data Source={Path.Join(folder, name + ".db")}";
                 return (new ChildProcess(name, url + "/health", name, "--http", url, "--db", database, "--secret", secret, "--coordinator", coordinator, "--faults", faults, "--planted", settings["planted"] ?? "none"), url);
             }

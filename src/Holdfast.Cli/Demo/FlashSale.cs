@@ -25,11 +25,11 @@ internal sealed class FlashSale(DemoSettings settings, string data)
     {
         // The provider is another firm's: it goes on when the shop's server is killed.
         string secret = SigningKey.Format(RandomNumberGenerator.GetBytes(32));
-        int providerPort = ServerProcess.FreePort();
+        int providerPort = FreePort.Next();
         await using WebApplication provider = SimulatorServer.Create(
             new IPEndPoint(IPAddress.Loopback, providerPort), SigningKey.Parse(secret), SimulatorFaults.All with { DelayMs = 1_500 }, settings.Seed);
         await provider.StartAsync(cancellationToken);
-        await using var server = new ServerProcess(data, ServerProcess.FreePort(), ServerProcess.FreePort());
+        await using var server = new ServerProcess(data, FreePort.Next(), FreePort.Next());
         server.Environment["HOLDFAST_CHANNELS__SIMULATOR__ADDRESS"] = $"http://127.0.0.1:{providerPort}/";
         server.Environment["HOLDFAST_CHANNELS__SIMULATOR__SECRETS__0"] = secret;
         server.Environment["HOLDFAST_CHANNELS__SIMULATOR__NOTIFYURL"] = new Uri(server.HttpAddress, "/v1/callbacks/simulator").ToString();

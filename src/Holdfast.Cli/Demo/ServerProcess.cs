@@ -1,7 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using System.Runtime.InteropServices;
 
 namespace Holdfast.Cli.Demo;
@@ -39,28 +37,6 @@ internal sealed class ServerProcess : IAsyncDisposable
 
     /// <summary>What it printed last.</summary>
     public string Log => string.Join(System.Environment.NewLine, _log);
-
-    /// <summary>
-    /// A port that nothing listens on. Below the system's range for outgoing connections: otherwise a client that connects
-    /// again while the server is down could be given the very port, and take the server's place.
-    /// </summary>
-    public static int FreePort()
-    {
-        while (true)
-        {
-            int port = Random.Shared.Next(12_000, 32_000);
-            try
-            {
-                using var probe = new TcpListener(IPAddress.Loopback, port);
-                probe.Start();
-                return port;
-            }
-            catch (SocketException)
-            {
-                // Taken; another.
-            }
-        }
-    }
 
     /// <summary>Starts it, without waiting.</summary>
     public void Start()

@@ -1,6 +1,7 @@
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using FlashSaleShop.Shop;
+using Holdfast.Cli.Demo;
 using Holdfast.TestKit;
 using Npgsql;
 
@@ -137,14 +138,14 @@ public sealed class ShopProcesses : IAsyncLifetime
 
     private async Task<HttpClient> CoordinatorAsync(string name)
     {
-        int port = ChildProcess.FreePort();
+        int port = FreePort.Next();
         await StartAsync(name, $"http://127.0.0.1:{port}/health/ready", "coordinator", "--data", Path.Join(_folder.Path, name), "--port", port.ToString(null as IFormatProvider), "--secret", Secret);
         return new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}"), Timeout = TimeSpan.FromMinutes(2) };
     }
 
     private async Task<int> ServiceAsync(string role, string database)
     {
-        int port = ChildProcess.FreePort();
+        int port = FreePort.Next();
         string address = $"http://127.0.0.1:{port}";
         await StartAsync(role, address + "/health", role, "--http", address, "--db", database, "--secret", Secret, "--coordinator", Coordinator.BaseAddress!.ToString());
         return port;

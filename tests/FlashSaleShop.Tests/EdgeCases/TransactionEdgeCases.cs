@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using FlashSaleShop.Shop;
+using Holdfast.Cli.Demo;
 using Holdfast.Participant;
 using Npgsql;
 using BranchResult = Holdfast.Participant.BranchResult;
@@ -121,7 +122,7 @@ public sealed class TransactionEdgeCases(ShopProcesses shop) : IClassFixture<Sho
     public async Task E69_OneHostDown_TheOthersTransactionsDontWait()
     {
         string user = shop.NewUser();
-        int nobody = ChildProcess.FreePort();
+        int nobody = FreePort.Next();
         string down = $$$"""{"name":"down","try":{"url":"http://127.0.0.1:{{{nobody}}}/try"},"cancel":{"url":"http://127.0.0.1:{{{nobody}}}/cancel"}}""";
         for (int i = 0; i < 50; i++)
         {
@@ -256,7 +257,11 @@ public sealed class TransactionEdgeCases(ShopProcesses shop) : IClassFixture<Sho
         string user = shop.NewUser();
         await using Network slow = await Network.StartAsync();
         var minutes = new TaskCompletionSource();
-        string stalls = shop.Branch("slow", 1, "x", "{}", "").Replace(shop.Network.Url, slow.Url, StringComparison.Ordinal);
+
+        // No call is given up on the way: one that its caller has left would still be counted here.
+        const string Patient = "300";
+        string stalls = shop.Branch("slow", 1, "x", "{}", "").Replace(shop.Network.Url, slow.Url, StringComparison.Ordinal)
+            .Replace("\"body\":", $"\"timeoutSeconds\":{Patient},\"body\":", StringComparison.Ordinal);
         for (int i = 0; i < 300; i++)
         {
             slow.Rule("e78-slow-" + i, async _ =>
@@ -264,7 +269,7 @@ public sealed class TransactionEdgeCases(ShopProcesses shop) : IClassFixture<Sho
                 await minutes.Task;
                 return 200;
             });
-            await shop.SubmitAsync("e78-slow-" + i, InTime, stalls);
+            await shop.SubmitAsync("e78-slow-" + i, Patient, stalls);
         }
 
         await shop.SubmitAsync("e78", InTime, shop.Points("points", user));

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using Holdfast.Cli.Demo;
 
 namespace Holdfast.Server.Tests.Outlets;
 
@@ -8,9 +9,9 @@ namespace Holdfast.Server.Tests.Outlets;
 internal sealed class RabbitMqServer : IAsyncDisposable
 {
     private readonly TestKit.TempFolder _folder = new();
-    private readonly int _port = FreePort();
-    private readonly int _distributionPort = FreePort();
-    private readonly int _mapperPort = FreePort();
+    private readonly int _port = FreePort.Next();
+    private readonly int _distributionPort = FreePort.Next();
+    private readonly int _mapperPort = FreePort.Next();
     private Process? _process;
 
     public string Uri => $"amqp://guest:guest@127.0.0.1:{_port}/";
@@ -83,13 +84,6 @@ internal sealed class RabbitMqServer : IAsyncDisposable
     }
 
     private static void Set(ProcessStartInfo start, string name, string value) => start.Environment[name] = value;
-
-    private static int FreePort()
-    {
-        using var probe = new TcpListener(IPAddress.Loopback, 0);
-        probe.Start();
-        return ((IPEndPoint)probe.LocalEndpoint).Port;
-    }
 
     /// <summary>An AMQP handshake, not only an open port.</summary>
     private async Task<bool> AnswersAsync()
