@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
+using Holdfast.Cli.Demo;
 using Holdfast.TestKit;
 using MySqlConnector;
 
@@ -37,12 +36,7 @@ public sealed class MariaDbServer : IAsyncLifetime
         }
 
         await RunAsync("mariadb-install-db", [.. asUser, "--no-defaults", "--datadir=" + data, "--auth-root-authentication-method=normal", "--skip-test-db"]);
-        using (var listener = new TcpListener(IPAddress.Loopback, 0))
-        {
-            listener.Start();
-            _port = ((IPEndPoint)listener.LocalEndpoint).Port;
-        }
-
+        _port = FreePort.Next();
         _server = Process.Start(new ProcessStartInfo(
             File.Exists("/usr/sbin/mariadbd") ? "/usr/sbin/mariadbd" : "mariadbd",
             ["--no-defaults", .. asUser, "--datadir=" + data, "--port=" + _port.ToString(CultureInfo.InvariantCulture), "--bind-address=127.0.0.1",

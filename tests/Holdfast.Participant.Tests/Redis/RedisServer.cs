@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
+using Holdfast.Cli.Demo;
 using Holdfast.TestKit;
 
 namespace Holdfast.Participant.Tests;
@@ -17,12 +16,7 @@ public sealed class RedisServer : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        using (var listener = new TcpListener(IPAddress.Loopback, 0))
-        {
-            listener.Start();
-            _port = ((IPEndPoint)listener.LocalEndpoint).Port;
-        }
-
+        _port = FreePort.Next();
         _server = Process.Start(new ProcessStartInfo(
             "redis-server", ["--bind", "127.0.0.1", "--port", _port.ToString(CultureInfo.InvariantCulture), "--dir", _folder.Path, "--save", "", "--loglevel", "warning"])
         {
