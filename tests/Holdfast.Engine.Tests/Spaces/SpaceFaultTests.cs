@@ -35,11 +35,7 @@ public sealed class SpaceFaultTests
 
         using var patience = new CancellationTokenSource();
         ValueTask<Outcome<HoldView>> tried = space.Calls.TryHoldAsync(new HoldRequest("h", new HoldLine("sku-1", 2)), patience.Token);
-        while (journal.Pending == 0)
-        {
-            await Task.Delay(1); // until it is being written: given up before, it would not be there
-        }
-
+        await Until(() => journal.Pending == 1); // given up before it is being written, it would not be there
         await patience.CancelAsync();
         await Should.ThrowAsync<OperationCanceledException>(async () => await tried);
 
