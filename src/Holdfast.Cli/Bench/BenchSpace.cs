@@ -111,6 +111,17 @@ internal sealed class BenchSpace : IAsyncDisposable
         return Encoding.UTF8.GetBytes(resource);
     }
 
+    /// <summary>Bytes of memory that a live hold costs: of what was added since <paramref name="before"/>, when no snapshot is being taken (which has the state in memory once more).</summary>
+    public async Task<double> BytesPerLiveHoldAsync(long before)
+    {
+        if (_services!.GetRequiredService<SnapshotHost>().For(Space) is { } snapshots)
+        {
+            await snapshots.IdleAsync();
+        }
+
+        return (MemoryBytes() - before) / (double)Math.Max(1, Space.Metrics.LiveHolds);
+    }
+
     /// <summary>Waits until the views show everything, and says how long that took; null when there are none or time ran out.</summary>
     public async Task<TimeSpan?> CatchUpAsync(TimeSpan timeout)
     {

@@ -38,7 +38,7 @@ internal sealed class LiveBench(BenchSettings settings)
         // The last cancelled holds are forgotten by a batch of its own; it must not count as the beginning of the load.
         await Task.Delay(TimeSpan.FromMilliseconds(250));
         await GrowAsync(bench.Space, loop, small);
-        Print.Value("bytes per live hold", (BenchSpace.MemoryBytes() - memoryBefore) / (double)bench.Space.Metrics.LiveHolds, 1);
+        Print.Value("bytes per live hold", await bench.BytesPerLiveHoldAsync(memoryBefore), 1);
 
         if (settings.Views)
         {

@@ -26,7 +26,7 @@ internal sealed class RoundsBench(BenchSettings settings)
         Print.Value("warm-up holds per second", first.PerSecond);
 
         double perSecond = await HoldsAsync(loop);
-        Print.Value("bytes per live hold", (BenchSpace.MemoryBytes() - memoryBefore) / (double)Math.Max(1, space.Metrics.LiveHolds), 1);
+        Print.Value("bytes per live hold", await bench.BytesPerLiveHoldAsync(memoryBefore), 1);
         Print.Value("live holds", space.Metrics.LiveHolds);
         Print.Value("hold id bytes", HoldIds.IdBytes);
 

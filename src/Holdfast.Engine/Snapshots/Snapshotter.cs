@@ -71,13 +71,19 @@ public sealed partial class Snapshotter : IAsyncDisposable
         }
     }
 
+    /// <summary>Waits until none is being taken, and so the space's state is in memory only once.</summary>
+    public async Task IdleAsync(CancellationToken cancellationToken = default)
+    {
+        await _one.WaitAsync(cancellationToken);
+        _one.Release();
+    }
+
     /// <summary>Stops; a snapshot under way is dropped.</summary>
     public async ValueTask DisposeAsync()
     {
         await _stopping.CancelAsync();
         await _watching;
-        await _one.WaitAsync();
-        _one.Release();
+        await IdleAsync(CancellationToken.None);
     }
 
     internal void Start()

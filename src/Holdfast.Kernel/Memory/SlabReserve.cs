@@ -8,21 +8,23 @@ namespace Holdfast.Kernel.Memory;
 /// <see cref="Prepare"/>; while nobody does, or too rarely, each slab is made where it is needed, as slowly as that is.
 /// </summary>
 /// <remarks>
-/// The first touch of a page of 2 MiB costs from 0.2 ms to, in a virtual machine whose host has to find the memory first,
+/// The first touch of a slab costs from 0.2 ms to, in a virtual machine whose host has to find the memory first,
 /// 5 ms and more, and the loop decides nothing meanwhile. The slabs are the system's memory and not the runtime's: a state of a
 /// gigabyte is none of the collector's business, and would make it collect more often and stop everybody for longer.
 /// docs/decisions/0011 has what was measured.
 /// </remarks>
 public static unsafe partial class SlabReserve
 {
-    /// <summary>Bytes of a slab.</summary>
-    internal const int SlabBytes = 8 << 20;
+    /// <summary>Bytes of a slab: one large page.</summary>
+    internal const int SlabBytes = 2 << 20;
 
-    /// <summary>How many are kept ready.</summary>
-    internal const int Ready = 2;
+    /// <summary>How many are kept ready at most: as long as little is in use, a sixteenth of it, but <see cref="ReadyAtLeast"/>.</summary>
+    internal const int Ready = 6;
 
-    private const int HugePageBytes = 2 << 20;
+    private const int ReadyAtLeast = 2;
     private const int HugePages = 14; // MADV_HUGEPAGE
+    private const int ReadAndWrite = 3; // PROT_READ | PROT_WRITE
+    private const int PrivateAndAnonymous = 0x22; // MAP_PRIVATE | MAP_ANONYMOUS
 
     private static readonly ConcurrentQueue<nint> Slabs = new();
     private static int _wanted;
@@ -50,7 +52,8 @@ public static unsafe partial class SlabReserve
     internal static byte* Take()
     {
         bool ready = Slabs.TryDequeue(out nint slab);
-        Volatile.Write(ref _wanted, Ready - Slabs.Count);
+        int worthwhile = Math.Clamp((int)(Bytes / SlabBytes / 16), ReadyAtLeast, Ready);
+        Volatile.Write(ref _wanted, worthwhile - Slabs.Count);
         Low?.Invoke();
         return ready ? (byte*)slab : Make();
     }
@@ -64,28 +67,71 @@ public static unsafe partial class SlabReserve
         }
         else
         {
-            NativeMemory.AlignedFree(slab);
+            Unmake(slab);
             Interlocked.Add(ref _bytes, -SlabBytes);
         }
     }
 
     private static byte* Make()
     {
-        byte* slab = (byte*)NativeMemory.AlignedAlloc(SlabBytes, HugePageBytes);
-        Interlocked.Add(ref _bytes, SlabBytes);
+        byte* slab;
         if (OperatingSystem.IsLinux())
         {
+            slab = Map();
+
             // A hint: where the system knows no large pages, or won't give them, all is as before.
             _ = Advise(slab, SlabBytes, HugePages);
         }
+        else
+        {
+            slab = (byte*)NativeMemory.AlignedAlloc(SlabBytes, SlabBytes);
+        }
 
+        Interlocked.Add(ref _bytes, SlabBytes);
         return slab;
+    }
+
+    private static void Unmake(byte* slab)
+    {
+        if (OperatingSystem.IsLinux())
+        {
+            _ = UnmapMemory(slab, SlabBytes);
+        }
+        else
+        {
+            NativeMemory.AlignedFree(slab);
+        }
+    }
+
+    /// <summary>
+    /// From the system itself: the C library's allocator would make each slab a mapping of its own (a process may have 65,530), and
+    /// might keep what is given back. Twice the bytes have a slab that begins at a large page; the last one, so that slabs adjoin: the system maps
+    /// downwards.
+    /// </summary>
+    private static byte* Map()
+    {
+        const nuint twice = 2 * SlabBytes;
+        byte* all = (byte*)MapMemory(null, twice, ReadAndWrite, PrivateAndAnonymous, -1, 0);
+        if ((nint)all == -1)
+        {
+            throw new InvalidOperationException("The system has no more memory for the space's state.");
+        }
+
+        nuint after = (nuint)all % SlabBytes;
+        nuint before = SlabBytes - after;
+        _ = UnmapMemory(all, before);
+        if (after > 0)
+        {
+            _ = UnmapMemory(all + before + SlabBytes, after);
+        }
+
+        return all + before;
     }
 
     /// <summary>
     /// Has the system find the memory. In a call of the C library's, because a collection doesn't wait for the end of one, as it
     /// does for a clearing loop of the runtime's. (MADV_POPULATE_WRITE would do the same, but it holds the lock of the process's
-    /// address space for all 8 MiB, and whoever's memory is mapped meanwhile waits: 15 ms.)
+    /// address space until it is done, and whoever's memory is mapped meanwhile waits.)
     /// </summary>
     private static void Touch(byte* slab)
     {
@@ -98,6 +144,12 @@ public static unsafe partial class SlabReserve
             NativeMemory.Clear(slab, SlabBytes);
         }
     }
+
+    [LibraryImport("libc", EntryPoint = "mmap")]
+    private static partial void* MapMemory(void* at, nuint bytes, int protection, int flags, int file, nint offset);
+
+    [LibraryImport("libc", EntryPoint = "munmap")]
+    private static partial int UnmapMemory(void* at, nuint bytes);
 
     [LibraryImport("libc", EntryPoint = "madvise")]
     private static partial int Advise(void* from, nuint bytes, int advice);

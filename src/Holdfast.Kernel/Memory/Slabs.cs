@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Holdfast.Kernel.Memory;
 
 /// <summary>
-/// Memory for chunks of one size, taken in ever larger slabs (up to 8 MiB), cleared, and never moved.
+/// Memory for chunks of one size, taken in ever larger slabs (up to <see cref="SlabReserve.SlabBytes"/>), cleared, and never moved.
 /// </summary>
 /// <remarks>
 /// Large, because then the system can back it with pages of 2 MiB: a state of a gigabyte is reached at random, and with

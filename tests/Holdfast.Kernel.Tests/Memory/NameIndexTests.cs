@@ -78,6 +78,23 @@ public class NameIndexTests
     }
 
     [Fact]
+    public void Segments_split_one_after_another_so_that_the_table_is_equally_full_at_every_size()
+    {
+        using var lease = new SlabLease();
+        var index = new NameIndex(lease);
+        int added = 0;
+        for (double size = 100_000; size < 1_700_000; size *= 1.08)
+        {
+            for (; added < size; added++)
+            {
+                index.Add(Spread(added), added);
+            }
+
+            (index.Count / (double)index.Capacity).ShouldBeInRange(0.62, 0.72, $"at {added}");
+        }
+    }
+
+    [Fact]
     public void Equal_hashes_are_all_candidates()
     {
         using var lease = new SlabLease();

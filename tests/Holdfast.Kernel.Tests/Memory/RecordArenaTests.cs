@@ -4,6 +4,8 @@ namespace Holdfast.Kernel.Tests.Memory;
 
 public class RecordArenaTests
 {
+    private const long Epoch = 1_699_999_000_000;
+
     [Fact]
     public void Records_of_random_sizes_never_overlap_and_keep_their_bytes()
     {
@@ -98,11 +100,11 @@ public class RecordArenaTests
             byte[] bytes = new byte[8_192];
             var header = new HoldHeader((1L << 48) - 1, Quantity.MaxTtlMs, long.MaxValue, lines.Length, Detailed: true);
 
-            int length = HoldRecord.Write(bytes, new byte[Name.MaxBytes], header, lines);
+            int length = HoldRecord.Write(bytes, new byte[Name.MaxBytes], header, epochMs: -1, lines);
 
             length.ShouldBeLessThanOrEqualTo(HoldRecord.MaxBytes);
             HoldRecord.Length(bytes).ShouldBe(length);
-            HoldRecord.ReadHeader(bytes, out int at).ShouldBe(header);
+            HoldRecord.ReadHeader(bytes, epochMs: -1, out int at).ShouldBe(header);
             HoldRecord.ReadLine(bytes, true, ref at).LastConfirmed.ShouldBe(Quantity.Max);
         }
     }
@@ -118,13 +120,13 @@ public class RecordArenaTests
             foreach ((long life, bool detailed, int lineCount) in new[] { (5_000L, false, 1), (7_000L, false, 0), (5_000L, true, 2), (7_000L, true, LinedCommand.MaxLines) })
             {
                 var lines = new LineState[lineCount];
-                Array.Fill(lines, new LineState { Account = 4_999_999, Resource = -1, Quantity = 1 });
+                Array.Fill(lines, new LineState { Account = 4_999_999, Resource = -1, Quantity = idLength % 3 });
                 var header = new HoldHeader(1_700_000_000_000, 5_000, life, lineCount, detailed);
 
-                int length = HoldRecord.Write(bytes, id, header, lines);
+                int length = HoldRecord.Write(bytes, id, header, Epoch, lines);
 
                 HoldRecord.IdOf(bytes).ToArray().ShouldBe(id);
-                HoldRecord.ReadHeader(bytes, out int at).ShouldBe(header);
+                HoldRecord.ReadHeader(bytes, Epoch, out int at).ShouldBe(header);
                 HoldRecord.Length(bytes).ShouldBe(length);
                 for (int i = 0; i < lineCount; i++)
                 {
@@ -135,12 +137,36 @@ public class RecordArenaTests
     }
 
     [Fact]
-    public void A_typical_hold_fills_32_bytes()
+    public void A_typical_hold_fills_28_bytes()
     {
         byte[] bytes = new byte[HoldRecord.MaxBytes];
         LineState[] lines = [new LineState { Account = 4_999_999, Quantity = 1 }];
 
         // A byte more would cost four: the arena counts in fours.
-        HoldRecord.Write(bytes, new byte[15], new HoldHeader(1_700_000_000_000, 6 * 3_600_000, 6 * 3_600_000, 1, Detailed: false), lines).ShouldBe(32);
+        HoldRecord.Write(bytes, new byte[15], new HoldHeader(1_700_000_000_000, 6 * 3_600_000, 6 * 3_600_000, 1, Detailed: false), Epoch, lines).ShouldBe(28);
+    }
+
+    [Theory]
+    [InlineData(0, 0)]
+    [InlineData(1, 999)]
+    [InlineData(uint.MaxValue, 1_000)]
+    [InlineData(uint.MaxValue + 1L, Quantity.MaxTtlMs)]
+    [InlineData(-1, Quantity.MaxTtlMs - 1)]
+    [InlineData(-Epoch, 2_000)]
+    public void Times_are_kept_to_the_millisecond_however_far_from_the_epoch(long age, long ttl)
+    {
+        byte[] bytes = new byte[HoldRecord.MaxBytes];
+        foreach (long quantity in new[] { 1, 2, Quantity.Max })
+        {
+            LineState[] lines = [new LineState { Account = -1, Resource = 7, Quantity = quantity }];
+            var header = new HoldHeader(Epoch + age, ttl, ttl, 1, Detailed: false);
+
+            int length = HoldRecord.Write(bytes, "hold"u8, header, Epoch, lines);
+
+            HoldRecord.ReadHeader(bytes, Epoch, out int at).ShouldBe(header);
+            HoldRecord.ReadLine(bytes, detailed: false, ref at).ShouldBe(lines[0]);
+            at.ShouldBe(length);
+            HoldRecord.Length(bytes).ShouldBe(length);
+        }
     }
 }

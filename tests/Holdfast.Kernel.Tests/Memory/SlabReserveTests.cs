@@ -29,6 +29,26 @@ public unsafe class SlabReserveTests
     }
 
     [Fact]
+    public void Every_slab_is_a_large_page_of_its_own()
+    {
+        using var lease = new SlabLease();
+        var begins = new List<long>();
+        for (int i = 0; i < 40; i++)
+        {
+            byte* slab = lease.Take();
+            slab[0] = slab[SlabReserve.SlabBytes - 1] = (byte)i;
+            begins.Add((long)slab);
+        }
+
+        begins.ShouldAllBe(b => b % SlabReserve.SlabBytes == 0);
+        begins.Distinct().Count().ShouldBe(40);
+        for (int i = 0; i < 40; i++)
+        {
+            (((byte*)begins[i])[0], ((byte*)begins[i])[SlabReserve.SlabBytes - 1]).ShouldBe(((byte)i, (byte)i));
+        }
+    }
+
+    [Fact]
     public void Taking_a_slab_asks_for_the_next()
     {
         int asked = 0;

@@ -13,6 +13,7 @@ internal sealed class HoldTable(AccountTable accounts, RecordArena arena, SlabLe
     private readonly byte[] _scratch = new byte[HoldRecord.MaxBytes];
     private int _oldestFinished = -1;
     private int _newestFinished = -1;
+    private long? _epochMs; // the first hold's creation: records count from there
 
     public DeadlineWheel Wheel { get; } = new();
 
@@ -50,7 +51,7 @@ internal sealed class HoldTable(AccountTable accounts, RecordArena arena, SlabLe
 
     public ReadOnlySpan<byte> IdOf(int slot) => HoldRecord.IdOf(arena.At(_slots[slot].Record));
 
-    public HoldHeader HeaderOf(int slot) => HoldRecord.ReadHeader(arena.At(_slots[slot].Record), out _);
+    public HoldHeader HeaderOf(int slot) => HoldRecord.ReadHeader(arena.At(_slots[slot].Record), _epochMs ?? 0, out _);
 
     public bool IsHeld(int slot) => _slots[slot].State == HoldState.Held;
 
@@ -58,7 +59,7 @@ internal sealed class HoldTable(AccountTable accounts, RecordArena arena, SlabLe
     public ReadOnlySpan<byte> OwnerOf(int slot)
     {
         ReadOnlySpan<byte> record = arena.At(_slots[slot].Record);
-        HoldHeader header = HoldRecord.ReadHeader(record, out int at);
+        HoldHeader header = HoldRecord.ReadHeader(record, _epochMs ?? 0, out int at);
         if (header.LineCount == 0)
         {
             return [];
@@ -73,7 +74,7 @@ internal sealed class HoldTable(AccountTable accounts, RecordArena arena, SlabLe
     {
         ReadOnlySpan<byte> record = arena.At(_slots[slot].Record);
         HoldState state = _slots[slot].State;
-        HoldHeader header = HoldRecord.ReadHeader(record, out int at);
+        HoldHeader header = HoldRecord.ReadHeader(record, _epochMs ?? 0, out int at);
         for (int i = 0; i < header.LineCount; i++)
         {
             LineState line = HoldRecord.ReadLine(record, header.Detailed, ref at);
@@ -185,7 +186,7 @@ internal sealed class HoldTable(AccountTable accounts, RecordArena arena, SlabLe
     private uint Store(ReadOnlySpan<byte> id, HoldHeader header, ReadOnlySpan<LineState> lines)
     {
         Span<byte> bytes = _scratch;
-        int length = HoldRecord.Write(bytes, id, header, lines);
+        int length = HoldRecord.Write(bytes, id, header, _epochMs ??= header.CreatedAtMs, lines);
         uint record = arena.Allocate(length);
         bytes[..length].CopyTo(arena.At(record));
         return record;
