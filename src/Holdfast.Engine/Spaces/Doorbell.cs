@@ -10,7 +10,7 @@ internal sealed class Doorbell
     // From which visitor on the sleeper wants to be woken.
     private long _wakeAt = Awake;
 
-    /// <summary>Who shares the sleeper's thread: it is waited for at the same time, and handled after each wait. Set by the sleeper.</summary>
+    /// <summary>Who shares the sleeper's thread: it is waited for at the same time. Set by the sleeper.</summary>
     public ILoopGuest? Guest { get; set; }
 
     /// <summary>Wakes the sleeper, if it sleeps or is about to.</summary>
@@ -34,14 +34,13 @@ internal sealed class Doorbell
         }
     }
 
-    /// <summary>Lets the guest, if there is one, handle what has come, without sleeping.</summary>
-    public void Look()
-    {
-        Guest?.Wait(0);
-        Guest?.Handle();
-    }
+    /// <summary>Looks what has come for the guest, if there is one, without sleeping.</summary>
+    public void Look() => Guest?.Wait(0);
 
-    /// <summary>Sleeps until it is rung, the guest has something, or the time is up; not at all when what is waited for is there.</summary>
+    /// <summary>
+    /// Sleeps until it is rung, the guest has something, or the time is up; not at all when what is waited for is there. What has come
+    /// for the guest is not handled yet.
+    /// </summary>
     /// <param name="ready">Looks for what is waited for; whoever brings it rings afterwards.</param>
     /// <param name="milliseconds">The longest sleep.</param>
     /// <param name="wakeAt">The first visitor to be woken for.</param>
@@ -62,6 +61,5 @@ internal sealed class Doorbell
         }
 
         Volatile.Write(ref _wakeAt, Awake);
-        Guest?.Handle();
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using Holdfast.Journal;
 
@@ -26,6 +27,7 @@ internal sealed class JournalPipeline
     private readonly Action _finish;
     private readonly Stack<Batch> _pool = new();
     private readonly Queue<(Batch Batch, ValueTaskAwaiter Append)> _inFlight = new();
+    private readonly Queue<(Batch Batch, bool IsDurable)> _settled = new(); // of the loop's thread
     private readonly byte[] _previousHash;
     private readonly object _lock = new();
     private readonly bool _byLoop;
@@ -60,7 +62,7 @@ internal sealed class JournalPipeline
     public Exception? Failure => _failure;
 
     /// <summary>Whether everything handed over so far is durable.</summary>
-    public bool AllIsDurable => _writing == 0 && _failure is null;
+    public bool AllIsDurable => _writing == 0 && _settled.Count == 0 && _failure is null;
 
     /// <summary>Whether <see cref="Write"/> may be called now: the journal takes one more.</summary>
     public bool HasRoom => _writing < _journal.MaxInFlight;
@@ -108,16 +110,39 @@ internal sealed class JournalPipeline
         }
 
         // It may be over by now, without anybody having found it here.
-        Finish();
+        if (_byLoop)
+        {
+            _ended = true;
+        }
+        else
+        {
+            Finish();
+        }
     }
 
-    /// <summary>Where the loop's thread tells: ends all appends that are over.</summary>
-    public void FinishHere()
+    /// <summary>
+    /// Where the loop's thread tells: makes room for the next batches of all appends that are over. To be told takes their askers' answers a while, and the
+    /// journal needn't be idle meanwhile.
+    /// </summary>
+    public void SettleHere()
     {
         if (_ended)
         {
             _ended = false; // first: what ends from here on says so again
-            Finish();
+            while (TakeEnded(out Batch? batch, out ValueTaskAwaiter append))
+            {
+                _settled.Enqueue((batch, Settle(batch, append)));
+            }
+        }
+    }
+
+    /// <summary>Where the loop's thread tells: does so for all appends that are over.</summary>
+    public void FinishHere()
+    {
+        SettleHere();
+        while (_settled.TryDequeue(out (Batch Batch, bool IsDurable) oldest))
+        {
+            Tell(oldest.Batch, oldest.IsDurable);
         }
     }
 
@@ -183,11 +208,22 @@ internal sealed class JournalPipeline
                 _inFlight.Dequeue();
             }
 
-            End(oldest.Batch, oldest.Append);
+            Tell(oldest.Batch, Settle(oldest.Batch, oldest.Append));
         }
     }
 
-    private void End(Batch batch, ValueTaskAwaiter append)
+    private bool TakeEnded([NotNullWhen(true)] out Batch? batch, out ValueTaskAwaiter append)
+    {
+        lock (_lock)
+        {
+            bool ended = _inFlight.TryPeek(out (Batch Batch, ValueTaskAwaiter Append) oldest) && oldest.Append.IsCompleted;
+            (batch, append) = ended ? _inFlight.Dequeue() : default;
+            return ended;
+        }
+    }
+
+    /// <summary>Ends an append, whose place in the journal is free from here on. False: it failed, or one before it did.</summary>
+    private bool Settle(Batch batch, ValueTaskAwaiter append)
     {
         try
         {
@@ -198,11 +234,15 @@ internal sealed class JournalPipeline
             _failure ??= e;
         }
 
-        // The journal has room from here on: the loop may write the next while these are told.
         Interlocked.Decrement(ref _writing);
         Interlocked.Add(ref _requestsInFlight, -batch.Requests);
         _moved();
-        if (_failure is null)
+        return _failure is null;
+    }
+
+    private void Tell(Batch batch, bool isDurable)
+    {
+        if (isDurable)
         {
             if (batch.Sequence != 0)
             {

@@ -78,10 +78,7 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
 
         Decide();
         TakeDueCalls();
-        if (writer.Wants(_batch.Requests))
-        {
-            HandOver();
-        }
+        HandOverIfWanted();
 
         // Only now, so that what was just written is synced while these answers are sent.
         writer.FinishHere();
@@ -125,6 +122,14 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
         {
             queue.Doorbell.Wait(_hasWork ??= HasWork, WaitMilliseconds(), queue.Taken + _enough - 1);
         }
+
+        // First what the journal may have been waiting for: what has come from sockets takes its time.
+        if (!_batch.IsEmpty)
+        {
+            HandOverIfWanted();
+        }
+
+        queue.Doorbell.Guest?.Handle();
     }
 
     /// <summary>
@@ -270,6 +275,15 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
     {
         teller.Refuse(_batch.Own, _batch.Awaited, Code.Unavailable, why);
         teller.Refuse(_ownAtOnce, _awaitedAtOnce, Code.Unavailable, why);
+    }
+
+    private void HandOverIfWanted()
+    {
+        writer.SettleHere();
+        if (writer.Wants(_batch.Requests))
+        {
+            HandOver();
+        }
     }
 
     private void HandOver()

@@ -1,7 +1,9 @@
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Holdfast.Journal;
+using Holdfast.Journal.Memory;
 using Holdfast.Kernel;
+using Holdfast.Testing;
 
 namespace Holdfast.Engine.Tests.Spaces;
 
@@ -66,6 +68,73 @@ public sealed class JournalPipelineTests
         journal.Syncs.Set();
         pipeline.Drain();
         pipeline.Wants(1).ShouldBeTrue();
+    }
+
+    /// <summary>Telling takes a while, and the journal needn't be idle meanwhile.</summary>
+    [Fact]
+    public async Task Where_the_loop_tells_room_is_made_first_and_answers_leave_in_order_later()
+    {
+        var journal = new FaultyJournal(new MemoryJournalStore().Get("default"), rule: null, maxInFlight: 2);
+        var told = new List<string>();
+        JournalPipeline pipeline = await ByLoopAsync(journal, told);
+
+        pipeline.Write(BatchOf(pipeline, sequence: 1, new Asker("first", told)));
+        pipeline.Wants(1).ShouldBeFalse();
+        journal.Settle(AppendFate.Written);
+        pipeline.HasEnded.ShouldBeTrue();
+        pipeline.SettleHere();
+
+        pipeline.Wants(1).ShouldBeTrue();
+        told.ShouldBeEmpty();
+        pipeline.AllIsDurable.ShouldBeFalse("what only read must not be told before what it read");
+        pipeline.Write(BatchOf(pipeline, sequence: 0, new Asker("reads only", told)));
+        told.ShouldBeEmpty();
+
+        pipeline.FinishHere();
+        told.ShouldBe(["durable 1", "first Ok", "reads only Ok"]);
+        pipeline.AllIsDurable.ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task Where_the_loop_tells_a_failure_leaves_the_answers_before_it_alone()
+    {
+        var journal = new FaultyJournal(new MemoryJournalStore().Get("default"), rule: null, maxInFlight: 2);
+        var told = new List<string>();
+        JournalPipeline pipeline = await ByLoopAsync(journal, told);
+
+        pipeline.Write(BatchOf(pipeline, sequence: 1, new Asker("first", told)));
+        pipeline.Write(BatchOf(pipeline, sequence: 2, new Asker("second", told)));
+        journal.Settle(AppendFate.Written);
+        journal.Settle(AppendFate.NotWritten);
+        pipeline.FinishHere();
+        pipeline.Write(BatchOf(pipeline, sequence: 3, new Asker("third", told)));
+        pipeline.Drain();
+
+        told.ShouldBe(["durable 1", "first Ok", "second Unavailable", "third Unavailable"]);
+        journal.Pending.ShouldBe(0);
+        pipeline.Failure.ShouldBeOfType<JournalException>();
+    }
+
+    private static async Task<JournalPipeline> ByLoopAsync(FaultyJournal journal, List<string> told)
+    {
+        JournalTail tail = await journal.OpenAsync(TestContext.Current.CancellationToken);
+        return new JournalPipeline(journal, tail, new Teller(new RequestQueue(16), TimeProvider.System), batch => told.Add($"durable {batch.Sequence}"), static () => { }, byLoop: true);
+    }
+
+    private static Batch BatchOf(JournalPipeline pipeline, long sequence, Asker asker)
+    {
+        Batch batch = pipeline.Rent();
+        batch.Begin(timeMs: 1);
+        batch.Sequence = sequence;
+        batch.Add(asker);
+        return batch;
+    }
+
+    private sealed class Asker(string name, List<string> told) : Request(new GetHold(new NameHasher(1, 2)))
+    {
+        protected internal override bool CompletesInline => true;
+
+        protected internal override void Complete() => told.Add($"{name} {Answer.Code}");
     }
 
     private sealed class OtherThreadJournal : IJournal
