@@ -28,7 +28,7 @@ internal static class SlabMaker
 
     private static void Run()
     {
-        QuietThread.GiveWay(); // what is ready lasts for 130,000 holds: time enough
+        QuietThread.GiveWay(); // what is ready lasts for 170,000 holds: time enough
         while (true)
         {
             Wanted.WaitOne();

@@ -18,8 +18,8 @@ public static unsafe partial class SlabReserve
     /// <summary>Bytes of a slab: one large page.</summary>
     internal const int SlabBytes = 2 << 20;
 
-    /// <summary>How many are kept ready at most: as long as little is in use, a sixteenth of it, but <see cref="ReadyAtLeast"/>.</summary>
-    internal const int Ready = 6;
+    /// <summary>How many are kept ready at most; while little is in use, a sixteenth of that, but at least <see cref="ReadyAtLeast"/>.</summary>
+    internal const int Ready = 8;
 
     private const int ReadyAtLeast = 2;
     private const int HugePages = 14; // MADV_HUGEPAGE
