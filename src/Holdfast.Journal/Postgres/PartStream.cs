@@ -30,7 +30,7 @@ internal sealed class PartStream(int partBytes, Func<ReadOnlyMemory<byte>, Cance
     }
 
     public override void Write(byte[] buffer, int offset, int count) =>
-        WriteAsync(buffer.AsMemory(offset, count), CancellationToken.None).AsTask().GetAwaiter().GetResult();
+        BlockingWait.For(() => WriteAsync(buffer.AsMemory(offset, count), CancellationToken.None).AsTask());
 
     public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
         WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
@@ -82,7 +82,7 @@ internal sealed class PartReadStream(Func<int, CancellationToken, Task<byte[]?>>
     }
 
     public override int Read(byte[] buffer, int offset, int count) =>
-        ReadAsync(buffer.AsMemory(offset, count), CancellationToken.None).AsTask().GetAwaiter().GetResult();
+        BlockingWait.For(() => ReadAsync(buffer.AsMemory(offset, count), CancellationToken.None).AsTask());
 
     public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
         ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
@@ -116,7 +116,7 @@ internal sealed class PartReadStream(Func<int, CancellationToken, Task<byte[]?>>
     {
         if (disposing)
         {
-            owned.DisposeAsync().AsTask().GetAwaiter().GetResult();
+            BlockingWait.For(() => owned.DisposeAsync().AsTask());
         }
 
         base.Dispose(disposing);
