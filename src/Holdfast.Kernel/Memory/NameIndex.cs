@@ -24,7 +24,7 @@ internal sealed unsafe class NameIndex
     private const int Buckets = 128; // of a segment
     private const int BucketMask = Buckets - 1;
     private const int SegmentSize = Buckets * BucketSize;
-    private const int SplitAt = SegmentSize * 15 / 16;
+    private const int SplitAt = SegmentSize * 7 / 8;
     private const int MaxDepth = 22;
 
     private int[] _directory = [0];
