@@ -121,8 +121,8 @@ internal sealed class JournalPipeline
     }
 
     /// <summary>
-    /// Where the loop's thread tells: makes room for the next batches of all appends that are over. To be told takes their askers' answers a while, and the
-    /// journal needn't be idle meanwhile.
+    /// Where the loop's thread tells: makes room for the next batches of all appends that are over. Telling their askers takes a while,
+    /// and the journal needn't be idle meanwhile.
     /// </summary>
     public void SettleHere()
     {
@@ -191,7 +191,8 @@ internal sealed class JournalPipeline
         bool mine = false;
         while (true)
         {
-            (Batch Batch, ValueTaskAwaiter Append) oldest;
+            Batch? batch;
+            ValueTaskAwaiter append;
             lock (_lock)
             {
                 if (_finishing && !mine)
@@ -199,19 +200,20 @@ internal sealed class JournalPipeline
                     return; // whoever is at it looks again before it ends
                 }
 
-                mine = _finishing = _inFlight.TryPeek(out oldest) && oldest.Append.IsCompleted;
-                if (!mine)
+                _finishing = TakeEnded(out batch, out append);
+                if (batch is null)
                 {
                     return;
                 }
 
-                _inFlight.Dequeue();
+                mine = true;
             }
 
-            Tell(oldest.Batch, Settle(oldest.Batch, oldest.Append));
+            Tell(batch, Settle(batch, append));
         }
     }
 
+    /// <summary>The oldest append, if it is over.</summary>
     private bool TakeEnded([NotNullWhen(true)] out Batch? batch, out ValueTaskAwaiter append)
     {
         lock (_lock)

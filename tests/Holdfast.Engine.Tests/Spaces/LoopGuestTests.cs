@@ -15,28 +15,28 @@ public sealed class LoopGuestTests
         NameHasher hasher = new(1, 2);
         await using var space = new Space("default", journal, new SpaceOptions(), hasher, TimeProvider.System) { Guest = guest };
         Task started = space.StartAsync();
-        await Until(() => journal.Pending == 1); // the empty frame that a space begins with
+        await RunningSpace.UntilAsync(() => journal.Pending == 1); // the empty frame that a space begins with
         journal.Settle(AppendFate.Written);
         await started;
         var put = new PutResource(hasher);
         put.Reset("sku-1"u8, new ResourcePolicy { Overdraft = 10 });
         ValueTask stocked = space.SendAsync(new AwaitedRequest(put));
-        await Until(() => journal.Pending == 1);
+        await RunningSpace.UntilAsync(() => journal.Pending == 1);
         journal.Settle(AppendFate.Written);
         await stocked;
 
         long decided = space.Metrics.Answers(Code.Ok);
         int writing = -1;
         Task first = Ask("first");
-        await Until(() => journal.Pending == 1);
+        await RunningSpace.UntilAsync(() => journal.Pending == 1);
         Task second = Ask("second");
-        await Until(() => space.Metrics.Answers(Code.Ok) == decided + 2); // decided, and waiting for the first: it is small
+        await RunningSpace.UntilAsync(() => space.Metrics.Answers(Code.Ok) == decided + 2); // decided, and waiting for the first: it is small
         journal.Pending.ShouldBe(1);
         guest.OnHandle = () => writing = journal.Pending;
         journal.Settle(AppendFate.Written);
         int writingWhenTold = await first.ContinueWith(_ => journal.Pending, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
 
-        await Until(() => journal.Pending == 1);
+        await RunningSpace.UntilAsync(() => journal.Pending == 1);
         journal.Settle(AppendFate.Written);
         await second;
         writingWhenTold.ShouldBe(1);
@@ -48,14 +48,6 @@ public sealed class LoopGuestTests
             hold.Reset(System.Text.Encoding.UTF8.GetBytes(id), default);
             hold.AddLine("sku-1"u8, 1);
             return space.SendAsync(new AwaitedRequest(hold, inline: true)).AsTask();
-        }
-    }
-
-    private static async Task Until(Func<bool> condition)
-    {
-        while (!condition())
-        {
-            await Task.Delay(1, TestContext.Current.CancellationToken);
         }
     }
 

@@ -65,6 +65,14 @@ internal sealed class RunningSpace : IAsyncDisposable
         }
     }
 
+    public static async Task UntilAsync(Func<bool> so)
+    {
+        while (!so())
+        {
+            await Task.Delay(1, TestContext.Current.CancellationToken);
+        }
+    }
+
     public static byte[] Utf8(string text) => Encoding.UTF8.GetBytes(text);
 
     public async ValueTask DisposeAsync()

@@ -35,7 +35,7 @@ public sealed class SpaceFaultTests
 
         using var patience = new CancellationTokenSource();
         ValueTask<Outcome<HoldView>> tried = space.Calls.TryHoldAsync(new HoldRequest("h", new HoldLine("sku-1", 2)), patience.Token);
-        await Until(() => journal.Pending == 1); // given up before it is being written, it would not be there
+        await RunningSpace.UntilAsync(() => journal.Pending == 1); // given up before it is being written, it would not be there
         await patience.CancelAsync();
         await Should.ThrowAsync<OperationCanceledException>(async () => await tried);
 
@@ -156,14 +156,14 @@ public sealed class SpaceFaultTests
         await settling;
 
         Task<Outcome<HoldView>> first = space.TryAsync("h1").AsTask();
-        await Until(() => journal.Pending == 1);
+        await RunningSpace.UntilAsync(() => journal.Pending == 1);
         Task<Outcome<HoldView>> second = space.TryAsync("h2").AsTask();
         await Task.Delay(100);
         first.IsCompleted.ShouldBeFalse();
 
         journal.Settle(AppendFate.Written);
         (await first).IsOk.ShouldBeTrue();
-        await Until(() => journal.Pending == 1);
+        await RunningSpace.UntilAsync(() => journal.Pending == 1);
         await Task.Delay(100);
         second.IsCompleted.ShouldBeFalse("its batch is not durable yet");
         Task<Outcome<HoldView>> read = space.Calls.GetHoldAsync("h2").AsTask();
@@ -219,13 +219,5 @@ public sealed class SpaceFaultTests
                 }
             }
         });
-    }
-
-    private static async Task Until(Func<bool> so)
-    {
-        while (!so())
-        {
-            await Task.Delay(5);
-        }
     }
 }
