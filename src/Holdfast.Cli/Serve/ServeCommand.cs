@@ -97,7 +97,8 @@ internal static class ServeCommand
         }
         catch (Exception e) when (e is ArgumentException or FormatException)
         {
-            throw new SettingsException($"connection is not a connection string ({e.Message}): it must be like Host=localhost;Username=holdfast;Database=holdfast.", e);
+            // Not the driver's words: they may show the end of a password with a semicolon in it.
+            throw new SettingsException("connection is not a connection string: it must be like Host=localhost;Username=holdfast;Database=holdfast, with values that have a semicolon in them in quotes.", e);
         }
     }
 

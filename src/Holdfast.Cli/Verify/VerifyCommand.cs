@@ -52,9 +52,10 @@ internal static class VerifyCommand
         {
             return RunAsync(new PostgresJournalStore(connection), "the database");
         }
-        catch (ArgumentException e)
+        catch (ArgumentException)
         {
-            Print.Error($"--connection is not a connection string: {e.Message}");
+            // Not the driver's words: they may show the end of a password with a semicolon in it.
+            Print.Error("--connection is not a connection string: it must be like Host=localhost;Username=holdfast;Database=holdfast, with values that have a semicolon in them in quotes.");
             return Task.FromResult(ExitCode.BadArguments);
         }
     }

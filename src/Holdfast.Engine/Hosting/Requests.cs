@@ -66,7 +66,8 @@ public sealed record Refusal(Code Code, string Message, string? Resource, long? 
     {
         string? resource = answer.Resource is null ? null : System.Text.Encoding.UTF8.GetString(answer.Resource);
         string? text = answer.Detail as string;
-        bool counted = answer.Code is Code.Insufficient or Code.LimitExceeded or Code.ExceedsHold or Code.VersionMismatch;
+        bool counted = answer.Code is Code.Insufficient or Code.LimitExceeded or Code.ExceedsHold or Code.VersionMismatch or Code.Disabled or Code.NotOpen or Code.NotOwner
+            || (answer.Code == Code.UnknownResource && answer.Asked > 0); // of a try
         return new Refusal(
             answer.Code,
             Words(answer, resource, text),

@@ -21,6 +21,12 @@ internal sealed class ViewHold(long number, string id, string? owner, long creat
 
     public HoldState State { get; set; }
 
+    /// <summary>Whether the stored views list its lines among the live ones.</summary>
+    public bool ListedLive { get; init; }
+
+    /// <summary>Its lines leave the list of live ones together, when it ends (also those that were confirmed before the rest); none ever comes back to it.</summary>
+    public bool LeavesLive => ListedLive && State != HoldState.Held;
+
     public long ExpiresAtMs { get; set; }
 
     public long? FinishedAtMs { get; set; }
@@ -45,12 +51,6 @@ internal struct ViewLine
     public long Held;
     public long Consumed;
     public long Returned;
-
-    /// <summary>Whether the stored views list it among the live ones.</summary>
-    public bool ListedLive;
-
-    /// <summary>A line that stops holding leaves the list of live ones; none ever comes back to it.</summary>
-    public readonly bool LeavesLive => ListedLive && Held == 0;
 }
 
 /// <summary>A row of resources.</summary>

@@ -22,9 +22,18 @@ public static class Name
         return name.Length > MaxBytes ? what + " is longer than 128 bytes" : TextProblem(name, what);
     }
 
+    /// <summary>Whether it is what paths mean something else by (RFC 3986, section 5.2.4): nothing new may be called so.</summary>
+    public static bool IsDots(ReadOnlySpan<byte> name) => name.SequenceEqual("."u8) || name.SequenceEqual(".."u8);
+
     /// <summary>Says what is wrong with a free text, or null when nothing is.</summary>
     public static string? ReasonProblem(ReadOnlySpan<byte> text, string what) =>
         text.Length > MaxReasonBytes ? what + " is longer than 512 bytes" : TextProblem(text, what);
+
+    private static int Next(ReadOnlySpan<byte> text, int after)
+    {
+        int further = text[(after + 1)..].IndexOf((byte)0xC2);
+        return further < 0 ? -1 : after + 1 + further;
+    }
 
     private static string? TextProblem(ReadOnlySpan<byte> text, string what)
     {
@@ -34,6 +43,20 @@ public static class Name
             return what + " contains a control character";
         }
 
-        return Utf8.IsValid(text) ? null : what + " is not valid UTF-8";
+        if (!Utf8.IsValid(text))
+        {
+            return what + " is not valid UTF-8";
+        }
+
+        // U+0080 to U+009F, which are C2 80 to C2 9F.
+        for (int at = text.IndexOf((byte)0xC2); at >= 0; at = Next(text, at))
+        {
+            if (text[at + 1] <= 0x9F)
+            {
+                return what + " contains a control character";
+            }
+        }
+
+        return null;
     }
 }

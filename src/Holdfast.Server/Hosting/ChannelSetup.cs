@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using Holdfast.Engine.Effects;
 using Holdfast.Engine.Payments;
@@ -37,9 +38,14 @@ internal sealed partial class ChannelSetup(ServerSettings settings, PaymentHost 
         using var http = new HttpMessageInvoker(new SocketsHttpHandler());
         try
         {
-            new PaymentChannels(http, TimeProvider.System, static () => 0).Replace(Completed(channels, new Uri("http://localhost/"), SigningKey.Format(new byte[32]), out _));
+            string secret = SigningKey.Format(new byte[32]);
+            new PaymentChannels(http, TimeProvider.System, static () => 0).Replace(Completed(channels, new Uri("http://localhost/"), secret, out JsonObject? inside));
+            if (inside is not null)
+            {
+                _ = (Key(inside, secret), Faults(inside), Seed(inside));
+            }
         }
-        catch (ChannelConfigException e)
+        catch (Exception e) when (e is ChannelConfigException or ArgumentException)
         {
             throw new SettingsException("channels: " + e.Message, e);
         }
@@ -121,15 +127,34 @@ internal sealed partial class ChannelSetup(ServerSettings settings, PaymentHost 
         payments.Channels.Replace(completed);
         if (inside is not null && Provider is null)
         {
-            string? own = (inside["secrets"] as JsonArray)?[0]?.GetValue<string>();
             Provider = new SimulatedProvider(
-                SigningKey.Parse(own ?? secret),
-                inside["faults"] is { } faults ? SimulatorFaults.Parse(faults.ToString()) : new SimulatorFaults(),
-                inside["seed"] is { } seed && int.TryParse(seed.ToString(), out int number) ? number : 1,
+                Key(inside, secret),
+                Faults(inside),
+                Seed(inside),
                 time,
-                settings.Journal == JournalKind.Memory ? null : Path.Join(settings.Data, "simulator.jsonl"));
+                settings.Journal == JournalKind.Memory ? null : Path.Join(settings.Data, "simulator.jsonl"))
+            {
+                CallsOnly = inside["notifyUrl"] is { } elsewhere ? new Uri(elsewhere.ToString()) : _address,
+            };
         }
     }
+
+    /// <summary>What the provider inside signs with: the first of its own secrets, a list in whose place settings have names "0", "1" ...</summary>
+    private static SigningKey Key(JsonObject inside, string otherwise) => SigningKey.Parse(inside["secrets"] switch
+    {
+        JsonArray { Count: > 0 } list => list[0]!.ToString(),
+        JsonObject { Count: > 0 } places => places.First().Value!.ToString(),
+        _ => otherwise,
+    });
+
+    private static SimulatorFaults Faults(JsonObject inside) => inside["faults"] is { } faults ? SimulatorFaults.Parse(faults.ToString()) : new SimulatorFaults();
+
+    private static int Seed(JsonObject inside) => inside["seed"] switch
+    {
+        null => 1,
+        { } seed when int.TryParse(seed.ToString(), CultureInfo.InvariantCulture, out int number) => number,
+        { } seed => throw new SettingsException($"channels: the simulator's seed is '{seed}': it must be a whole number."),
+    };
 
     [LoggerMessage(150, LogLevel.Information, "The settings' file has changed: {Count} payment channel(s) are in use with their new settings.")]
     private static partial void Changed(ILogger logger, int count);

@@ -24,6 +24,10 @@ namespace Holdfast.Server;
 /// </summary>
 public static class HoldfastServer
 {
+    // What was taken is answered within milliseconds. Longer waits who has half a request under way, and a server that is replaced
+    // must not be down for the half minute that is the host's default (or be killed after a container's ten seconds).
+    private static readonly TimeSpan DrainAtMost = TimeSpan.FromSeconds(5);
+
     private static readonly ConditionalWeakTable<WebApplication, SpaceStarter> Starters = [];
 
     /// <summary>Builds a server. Nothing is opened before it starts.</summary>
@@ -51,6 +55,7 @@ public static class HoldfastServer
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "holdfast" });
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => KestrelSetup.Listen(kestrel, settings));
         builder.Services.Configure<SocketTransportOptions>(KestrelSetup.Sockets);
+        builder.Services.Configure<HostOptions>(static host => host.ShutdownTimeout = DrainAtMost);
         if (Epoll.IsSupported)
         {
             builder.Services.AddSingleton<EpollLoop>();

@@ -29,6 +29,7 @@ public sealed record ServerSettings
     /// <summary>The file that is read in the working folder.</summary>
     public const string FileName = "holdfast.json";
 
+    private const string EnvironmentPrefix = "HOLDFAST_";
     private const int RetentionHoursMax = 366 * 24;
 
     private static readonly string[] Known =
@@ -124,16 +125,31 @@ public sealed record ServerSettings
                 }
             }
 
+            IConfigurationRoot fromEnvironment = new ConfigurationBuilder().AddEnvironmentVariables(EnvironmentPrefix).Build();
+            foreach (IConfigurationSection section in fromEnvironment.GetChildren())
+            {
+                // Others' variables may begin as ours do, but a key that is not read would leave the server open.
+                if (section.Key.StartsWith("apikey", StringComparison.OrdinalIgnoreCase) && !Known.Contains(section.Key, StringComparer.OrdinalIgnoreCase))
+                {
+                    throw new SettingsException($"There is no setting {EnvironmentPrefix}{section.Key}. API keys are {EnvironmentPrefix}APIKEYS__0__KEY, __0__NAME and __0__ROLES.");
+                }
+            }
+
+
             ServerSettings settings = From(new ConfigurationBuilder()
                 .AddConfiguration(fromFile)
-                .AddEnvironmentVariables("HOLDFAST_")
+                .AddConfiguration(fromEnvironment)
                 .AddInMemoryCollection((overrides ?? []).Where(o => o.Value is not null))
                 .Build());
             return settings with { File = file, Reload = () => Load(overrides, folder) };
         }
         catch (InvalidDataException e)
         {
-            throw new SettingsException($"{file} can't be read as JSON: {e.InnerException?.Message ?? e.Message}", e);
+            throw new SettingsException($"{file} can't be read as JSON: {e.GetBaseException().Message}", e);
+        }
+        catch (UnauthorizedAccessException e)
+        {
+            throw new SettingsException($"{file} can't be read: {e.Message}", e);
         }
     }
 
@@ -152,14 +168,14 @@ public sealed record ServerSettings
             },
             Journal = configuration["journal"] is { } journal ? Kind(journal) : defaults.Journal,
             Connection = configuration["connection"],
-            ApiKeys = [.. configuration.GetSection("apiKeys").GetChildren().Select(ApiKeySetting.From)],
+            ApiKeys = [.. Items(configuration, "apiKeys").Select(ApiKeySetting.From)],
             Otlp = (configuration["otlp"] ?? Environment.GetEnvironmentVariable("OTEL_EXPORTER_OTLP_ENDPOINT")) is { Length: > 0 } otlp
                 ? Address("otlp", otlp)
                 : null,
             MaxConnections = Whole(configuration, "maxConnections", defaults.MaxConnections),
-            Channels = Object(configuration.GetSection("channels"), lowerCase: true),
-            Outlets = Object(configuration.GetSection("outlets"), lowerCase: true),
-            SigningSecrets = [.. configuration.GetSection("signingSecrets").GetChildren().Select(s => s.Value ?? "")],
+            Channels = Object("channels", configuration.GetSection("channels"), lowerCase: true),
+            Outlets = Object("outlets", configuration.GetSection("outlets"), lowerCase: true),
+            SigningSecrets = [.. Items(configuration, "signingSecrets").Select(s => s.Value ?? "")],
             QueueCapacity = Whole(configuration, "queueCapacity", defaults.QueueCapacity),
             RetentionHours = Whole(configuration, "retentionHours", defaults.RetentionHours),
             CheckoutRetentionHours = Whole(configuration, "checkoutRetentionHours", defaults.CheckoutRetentionHours),
@@ -204,13 +220,27 @@ public sealed record ServerSettings
         ProtectedMode.Check(this);
     }
 
-    /// <summary>A section as the JSON it was; the environment's names are in capitals, and channels' are not.</summary>
-    private static JsonObject Object(IConfigurationSection section, bool lowerCase = false)
+    /// <summary>The items of a list. A text in its place would else count as an empty one: a server without any keys, for example.</summary>
+    private static IEnumerable<IConfigurationSection> Items(IConfiguration configuration, string setting)
     {
+        IConfigurationSection section = configuration.GetSection(setting);
+        return string.IsNullOrEmpty(section.Value)
+            ? section.GetChildren()
+            : throw new SettingsException($"{setting} is a text: it must be a list, in holdfast.json [...], in the environment HOLDFAST_{setting.ToUpperInvariant()}__0 and so on.");
+    }
+
+    /// <summary>A section as the JSON it was (the configuration knows no lists: their places are names); the environment's names are in capitals, and channels' are not.</summary>
+    private static JsonObject Object(string setting, IConfigurationSection section, bool lowerCase = false)
+    {
+        if (!string.IsNullOrEmpty(section.Value))
+        {
+            throw new SettingsException($"{setting} is a text: it must be an object, for example {{\"{setting}\":{{\"NAME\":{{...}}}}}}.");
+        }
+
         var json = new JsonObject(new JsonNodeOptions { PropertyNameCaseInsensitive = true });
         foreach (IConfigurationSection child in section.GetChildren())
         {
-            json[lowerCase ? child.Key.ToLowerInvariant() : child.Key] = child.Value is { } value ? JsonValue.Create(value) : Object(child);
+            json[lowerCase ? child.Key.ToLowerInvariant() : child.Key] = child.Value is { } value ? JsonValue.Create(value) : Object(setting, child);
         }
 
         return json;
@@ -244,7 +274,7 @@ public sealed record ServerSettings
     private static Uri Address(string setting, string text) =>
         Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https"
             ? uri
-            : throw new SettingsException($"{setting} is '{text}': it must be an http or https address, for example http://localhost:4317.");
+            : throw new SettingsException($"{setting} is not an http or https address (it isn't shown here: it may have a password in it). It must be like http://localhost:4317.");
 
     private static int Whole(IConfiguration configuration, string setting, int otherwise) => configuration[setting] switch
     {

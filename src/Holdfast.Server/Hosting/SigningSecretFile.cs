@@ -28,7 +28,8 @@ public static class SigningSecretFile
         string path = Path.Join(settings.Data, Name);
         try
         {
-            if (!File.Exists(path))
+            // An empty one has signed nothing: a server that could not write it, or was not able to make it durable, left it.
+            if (!File.Exists(path) || new FileInfo(path).Length == 0)
             {
                 Directory.CreateDirectory(settings.Data);
                 Write(path, Make());
@@ -46,13 +47,21 @@ public static class SigningSecretFile
 
     private static void Write(string path, string secret)
     {
+        // Whole and on the disk before it has its name: what was handed to participants must be there after a crash.
+        string beside = path + ".new";
+        File.Delete(beside);
         var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
         if (!OperatingSystem.IsWindows())
         {
             options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
         }
 
-        using var writer = new StreamWriter(path, System.Text.Encoding.ASCII, options);
-        writer.WriteLine(secret);
+        using (var file = new FileStream(beside, options))
+        {
+            file.Write(System.Text.Encoding.ASCII.GetBytes(secret + "\n"));
+            file.Flush(flushToDisk: true);
+        }
+
+        File.Move(beside, path, overwrite: true);
     }
 }

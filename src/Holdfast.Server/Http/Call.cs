@@ -39,7 +39,7 @@ internal sealed class Call(NameHasher hasher)
 
     public AnswerWriter Out { get; } = new();
 
-    public Asking<TryHold> Try => _try ??= new(new TryHold(hasher));
+    public Asking<TryHold> Try => _try ??= new(new TryHold(hasher) { WantsViewOfRepeat = true });
 
     public Asking<ConfirmHold> Confirm => _confirm ??= new(new ConfirmHold(hasher) { WantsView = true });
 

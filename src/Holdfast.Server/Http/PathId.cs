@@ -20,6 +20,22 @@ internal static class PathId
         return Encoding.UTF8.GetBytes(id.Contains("%2", StringComparison.Ordinal) ? AsSent(context) : id);
     }
 
+    /// <summary>The path of a thing with an id of its own: the call's path up to there, and the id encoded anew (what Kestrel decoded can't be told apart any more).</summary>
+    public static string Location(HttpContext context, string id)
+    {
+        string path = context.Request.Path.Value ?? "";
+        if (context.Request.RouteValues.ContainsKey(RouteValue))
+        {
+            // What stands before the id has neither ids nor slashes in it: a space's name is made of plain letters.
+            string[] parts = path.Split('/');
+            path = string.Join('/', parts[..IdPlace(context)]);
+        }
+
+        return path.TrimEnd('/') + "/" + Uri.EscapeDataString(id);
+    }
+
+    private static int IdPlace(HttpContext context) => context.Request.RouteValues.ContainsKey("space") ? 5 : 3;
+
     private static string AsSent(HttpContext context)
     {
         string target = context.Features.Get<IHttpRequestFeature>()?.RawTarget ?? "";
@@ -32,7 +48,7 @@ internal static class PathId
             return "";
         }
 
-        int place = context.Request.RouteValues.ContainsKey("space") ? 5 : 3;
+        int place = IdPlace(context);
         return place < sent.Length ? Uri.UnescapeDataString(sent[place]) : "";
     }
 }

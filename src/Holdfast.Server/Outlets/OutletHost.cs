@@ -129,7 +129,15 @@ internal sealed partial class OutletHost : BackgroundService
             _store.Value.SetPosition(outlet.Name, space.Name, at);
         }
 
-        if (at >= durable)
+        if (at > durable)
+        {
+            // An older journal was put back. What it holds was told; what it will hold under these sequences was not.
+            JournalPutBack(_logger, outlet.Name, at, space.Name, durable);
+            at = durable;
+            _store.Value.SetPosition(outlet.Name, space.Name, at);
+        }
+
+        if (at == durable)
         {
             return;
         }
@@ -246,6 +254,9 @@ internal sealed partial class OutletHost : BackgroundService
 
     [LoggerMessage(162, LogLevel.Error, "Outlet {Outlet} gives up message {Id} after {Attempts} attempts ({Reason}); replay sends it again.")]
     private static partial void GivenUp(ILogger logger, string outlet, string id, int attempts, string reason);
+
+    [LoggerMessage(164, LogLevel.Warning, "Outlet {Outlet} had told up to {Position} of space {Space}, whose journal ends at {End}: an older one was put back. It goes on from there; ids of messages beyond that were used before.")]
+    private static partial void JournalPutBack(ILogger logger, string outlet, long position, string space, long end);
 
     [LoggerMessage(163, LogLevel.Warning, "Outlet {Outlet} answered 410 and is disabled; replay puts it back in use.")]
     private static partial void Gone(ILogger logger, string outlet);

@@ -16,7 +16,13 @@ internal sealed class RespConnection : RequestGroup, IValueTaskSource
     /// <summary>Most commands that are sent to the space at once; what is pipelined beyond waits its turn.</summary>
     private const int MaxPipeline = 1024;
 
-    private readonly SpaceHost _host;
+    /// <summary>Seconds that a client has for showing a key, where keys are needed.</summary>
+    private const int LoginSeconds = 10;
+
+    /// <summary>Seconds that a command may take from its first byte to its last.</summary>
+    private const int CommandSeconds = 30;
+
+    private readonly NameHasher _hasher;
     private readonly RespSessionCommands _session;
     private readonly RespParser _parser = new();
     private readonly List<RespSlot> _slots = [];
@@ -26,12 +32,16 @@ internal sealed class RespConnection : RequestGroup, IValueTaskSource
     private int _used;
     private bool _starved;
     private bool _close;
-    private Space _sendingSpace = null!;
+    private Space? _sendingSpace;
+    private int _age; // seconds
+    private int _commandAge; // seconds, of a command whose end has not come
+    private volatile bool _inCommand;
+    private volatile string? _tooSlow;
 
-    public RespConnection(SpaceHost host, ApiKeys keys, long id)
+    public RespConnection(SpaceOf spaces, NameHasher hasher, ApiKeys keys, long id)
     {
-        _host = host;
-        _session = new RespSessionCommands(host, keys, id);
+        _hasher = hasher;
+        _session = new RespSessionCommands(spaces, keys, id);
     }
 
     /// <summary>
@@ -45,12 +55,14 @@ internal sealed class RespConnection : RequestGroup, IValueTaskSource
             ReadResult read = await transport.Input.ReadAsync();
             if (read.IsCanceled)
             {
+                await SayTooSlowAsync(transport.Output);
                 return;
             }
 
             int consumed = ParsePipeline(read.Buffer);
             SequencePosition taken = read.Buffer.GetPosition(consumed);
             transport.Input.AdvanceTo(taken, _starved ? read.Buffer.End : taken);
+            ExpectEnd(consumed, _starved && consumed < read.Buffer.Length);
             if (_used > 0 && !await AnswerAsync(transport.Output))
             {
                 return;
@@ -63,6 +75,24 @@ internal sealed class RespConnection : RequestGroup, IValueTaskSource
         }
     }
 
+    /// <summary>
+    /// Called once a second, on any thread: whether the client has had its time (E64). Who is silent between commands may stay; who
+    /// doesn't show a key, or begins a command and doesn't end it, would keep the place of another.
+    /// </summary>
+    public bool IsTooSlow()
+    {
+        if (_session.IsStranger && ++_age > LoginSeconds)
+        {
+            _tooSlow = "NOAUTH no key was shown in time: connect again and send AUTH first";
+        }
+        else if (_inCommand && Interlocked.Increment(ref _commandAge) > CommandSeconds)
+        {
+            _tooSlow = "ERR a command's end didn't come in time: connect again";
+        }
+
+        return _tooSlow is not null;
+    }
+
     /// <inheritdoc/>
     protected override void Completed() => _answered.SetResult(true);
 
@@ -73,6 +103,25 @@ internal sealed class RespConnection : RequestGroup, IValueTaskSource
     void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
         _answered.OnCompleted(continuation, state, token, flags);
 
+    private void ExpectEnd(int consumed, bool begun)
+    {
+        if (consumed > 0 || !begun)
+        {
+            Volatile.Write(ref _commandAge, 0);
+        }
+
+        _inCommand = begun;
+    }
+
+    private async ValueTask SayTooSlowAsync(PipeWriter output)
+    {
+        if (_tooSlow is { } why)
+        {
+            new RespWriter(output).Error(why);
+            await output.FlushAsync();
+        }
+    }
+
     /// <summary>Turns whole commands into slots; returns the bytes taken.</summary>
     private int ParsePipeline(ReadOnlySequence<byte> buffer)
     {
@@ -80,8 +129,10 @@ internal sealed class RespConnection : RequestGroup, IValueTaskSource
         int consumed = 0;
         _used = 0;
         _starved = false;
-        Space space = _session.Space;
-        while (_used < MaxPipeline && !_close)
+        _session.FindSpace();
+        Space? space = _session.Space;
+        int most = Math.Min(MaxPipeline, space?.Options.QueueCapacity ?? MaxPipeline); // more would never fit at once
+        while (_used < most && !_close)
         {
             RespParse parse = _parser.Next(input[consumed..], out int length);
             if (parse == RespParse.Incomplete)
@@ -120,7 +171,7 @@ internal sealed class RespConnection : RequestGroup, IValueTaskSource
         ReadOnlySpan<byte> name = arguments[0];
         if (RespArguments.Is(name, "HOLD.TRY"u8))
         {
-            if (_session.Allows(Roles.Write, slot))
+            if (MayAsk(Roles.Write, slot))
             {
                 RespHoldCommands.Try(slot, arguments);
             }
@@ -136,34 +187,49 @@ internal sealed class RespConnection : RequestGroup, IValueTaskSource
     {
         if (RespArguments.Is(name, "HOLD.CONFIRM"u8))
         {
-            return Needs(Roles.Write, slot) || Run(RespHoldCommands.Confirm, slot, arguments);
+            return !MayAsk(Roles.Write, slot) || Run(RespHoldCommands.Confirm, slot, arguments);
         }
 
         if (RespArguments.Is(name, "HOLD.CANCEL"u8))
         {
-            return Needs(Roles.Write, slot) || Run(RespHoldCommands.Cancel, slot, arguments);
+            return !MayAsk(Roles.Write, slot) || Run(RespHoldCommands.Cancel, slot, arguments);
         }
 
         if (RespArguments.Is(name, "HOLD.EXTEND"u8))
         {
-            return Needs(Roles.Write, slot) || Run(RespHoldCommands.Extend, slot, arguments);
+            return !MayAsk(Roles.Write, slot) || Run(RespHoldCommands.Extend, slot, arguments);
         }
 
         if (RespArguments.Is(name, "HOLD.GET"u8))
         {
-            return Needs(Roles.Read, slot) || Run(RespHoldCommands.Get, slot, arguments);
+            return !MayAsk(Roles.Read, slot) || Run(RespHoldCommands.Get, slot, arguments);
         }
 
         if (RespArguments.Is(name, "STOCK.GET"u8))
         {
-            return Needs(Roles.Read, slot) || Run(RespHoldCommands.GetStock, slot, arguments);
+            return !MayAsk(Roles.Read, slot) || Run(RespHoldCommands.GetStock, slot, arguments);
         }
 
         return RespArguments.Is(name, "STOCK.ADJUST"u8)
-            && (Needs(Roles.Operate, slot) || Run(RespHoldCommands.Adjust, slot, arguments));
+            && (!MayAsk(Roles.Operate, slot) || Run(RespHoldCommands.Adjust, slot, arguments));
     }
 
-    private bool Needs(Roles role, RespSlot slot) => !_session.Allows(role, slot);
+    /// <summary>Whether the space can be asked for this connection; if not, the slot gets the error.</summary>
+    private bool MayAsk(Roles role, RespSlot slot)
+    {
+        if (!_session.Allows(role, slot))
+        {
+            return false;
+        }
+
+        if (_session.Space is null)
+        {
+            slot.Error(_session.NoSpace);
+            return false;
+        }
+
+        return true;
+    }
 
     private static bool Run(Action<RespSlot, RespArguments> read, RespSlot slot, RespArguments arguments)
     {
@@ -188,7 +254,7 @@ internal sealed class RespConnection : RequestGroup, IValueTaskSource
             // The space as it was when these were read: SPACE ends a sending.
             _answered.Reset();
             var answered = new ValueTask(this, _answered.Version);
-            _sendingSpace.Send(this, _requests.AsSpan(0, sent));
+            _sendingSpace!.Send(this, _requests.AsSpan(0, sent));
             await answered;
         }
 
@@ -201,7 +267,7 @@ internal sealed class RespConnection : RequestGroup, IValueTaskSource
     {
         for (int i = 0; i < _used; i++)
         {
-            RespReplies.Write(writer, _slots[i], _session.Protocol);
+            RespReplies.Write(writer, _slots[i]);
         }
     }
 
@@ -214,10 +280,12 @@ internal sealed class RespConnection : RequestGroup, IValueTaskSource
 
         if (_used == _slots.Count)
         {
-            _slots.Add(new RespSlot(_host.Hasher, this));
+            _slots.Add(new RespSlot(_hasher, this));
         }
 
-        return _slots[_used++];
+        RespSlot slot = _slots[_used++];
+        slot.Protocol = _session.Protocol;
+        return slot;
     }
 
     private ReadOnlySpan<byte> Contiguous(ReadOnlySequence<byte> buffer)

@@ -1,12 +1,16 @@
 using Holdfast.Engine;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Holdfast.Server.Resp;
 
 /// <summary>Serves RESP on connections that Kestrel accepts: see docs/architecture.md for what is spoken.</summary>
-public sealed class RespConnectionHandler(SpaceHost host, ApiKeys keys) : ConnectionHandler
+internal sealed class RespConnectionHandler(IServiceProvider services, SpaceHost host, ApiKeys keys) : ConnectionHandler
 {
+    // With the first connection: the server makes this while it is made itself, and what knows the spaces' start knows the server.
+    private readonly Lazy<SpaceOf> _spaces = new(services.GetRequiredService<SpaceOf>);
+
     private long _lastId;
 
     /// <inheritdoc/>
@@ -18,7 +22,18 @@ public sealed class RespConnectionHandler(SpaceHost host, ApiKeys keys) : Connec
         await using CancellationTokenRegistration letGo = stopping.UnsafeRegister(static c => ((ConnectionContext)c!).Transport.Input.CancelPendingRead(), connection);
         try
         {
-            await new RespConnection(host, keys, Interlocked.Increment(ref _lastId)).RunAsync(connection.Transport);
+            var served = new RespConnection(_spaces.Value, host.Hasher, keys, Interlocked.Increment(ref _lastId));
+            connection.Features.Get<IConnectionHeartbeatFeature>()?.OnHeartbeat(
+                static state =>
+                {
+                    (RespConnection served, ConnectionContext connection) = ((RespConnection, ConnectionContext))state;
+                    if (served.IsTooSlow())
+                    {
+                        connection.Transport.Input.CancelPendingRead();
+                    }
+                },
+                (served, connection));
+            await served.RunAsync(connection.Transport);
         }
         catch (Exception e) when (e is OperationCanceledException or IOException)
         {

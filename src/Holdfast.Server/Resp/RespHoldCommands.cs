@@ -141,12 +141,12 @@ internal static class RespHoldCommands
         }
 
         milliseconds = 0;
-        if (!Utf8Parser.TryParse(text, out decimal exact, out int used) || used != text.Length || Math.Abs(exact) > Quantity.MaxTtlMs / 1000)
+        if (!Utf8Parser.TryParse(text, out decimal exact, out int used) || used != text.Length || exact is < 0 or > Quantity.MaxTtlMs / 1000)
         {
             return false;
         }
 
-        milliseconds = (long)(exact * 1000);
+        milliseconds = (long)decimal.Ceiling(exact * 1000); // as over HTTP: never shorter than asked
         return true;
     }
 

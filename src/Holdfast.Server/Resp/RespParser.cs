@@ -115,6 +115,13 @@ internal sealed class RespParser
         return RespParse.Command;
     }
 
+    /// <summary>
+    /// Whether a line is a request's first one, or names its host. Nothing behind it may be carried out: a web page can have its
+    /// reader's browser send what it likes to this port, in the body of a request.
+    /// </summary>
+    private static bool IsHttp(ReadOnlySpan<byte> firstWord, ReadOnlySpan<byte> lastWord) =>
+        lastWord.StartsWith("HTTP/"u8) || RespArguments.Is(firstWord, "HOST:"u8);
+
     private RespParse Inline(ReadOnlySpan<byte> input, out int length)
     {
         length = 0;
@@ -144,6 +151,12 @@ internal sealed class RespParser
 
             _arguments[Count++] = at..wordEnd;
             at = wordEnd;
+        }
+
+        if (Count > 0 && IsHttp(input[_arguments[0]], input[_arguments[Count - 1]]))
+        {
+            Count = 0;
+            return Malformed("this is HTTP; RESP is spoken here");
         }
 
         length = newline + 1;

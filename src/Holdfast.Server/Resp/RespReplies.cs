@@ -7,7 +7,7 @@ namespace Holdfast.Server.Resp;
 /// <summary>Writes the reply of a slot.</summary>
 internal static class RespReplies
 {
-    public static void Write(RespWriter writer, RespSlot slot, int protocol)
+    public static void Write(RespWriter writer, RespSlot slot)
     {
         if (slot.Request is not { } request)
         {
@@ -32,10 +32,10 @@ internal static class RespReplies
         switch (slot.Reply)
         {
             case RespReply.Hold:
-                Hold(writer, (HoldView)request.Answer.Detail!, protocol);
+                Hold(writer, (HoldView)request.Answer.Detail!, slot.Protocol);
                 break;
             case RespReply.Resource:
-                Resource(writer, (ResourceView)request.Answer.Detail!, protocol);
+                Resource(writer, (ResourceView)request.Answer.Detail!, slot.Protocol);
                 break;
             case RespReply.Available:
                 writer.Integer(request.Answer.Available);
@@ -57,7 +57,12 @@ internal static class RespReplies
         }
 
         string counted = string.Create(CultureInfo.InvariantCulture, $"{code} {refusal.Resource} asked {refusal.Asked} available {refusal.Available}");
-        return refusal.Hold is null ? counted : $"{counted} hold {refusal.Hold}";
+        return refusal switch
+        {
+            { Hold: { } hold } => $"{counted} hold {hold}",
+            { Code: Code.UnknownResource or Code.Disabled or Code.NotOpen or Code.NotOwner } => $"{counted} ({refusal.Message})",
+            _ => counted,
+        };
     }
 
     private static ReadOnlySpan<byte> State(HoldState state) => state switch

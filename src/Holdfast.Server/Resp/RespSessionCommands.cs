@@ -10,18 +10,29 @@ namespace Holdfast.Server.Resp;
 /// The commands that clients of Redis send by themselves, and ours for the session (SPACE). What has no meaning here is
 /// answered as a server without that feature would, so that tools work.
 /// </summary>
-internal sealed class RespSessionCommands(SpaceHost host, ApiKeys keys, long connectionId)
+internal sealed class RespSessionCommands(SpaceOf spaces, ApiKeys keys, long connectionId)
 {
     private static readonly byte[] Ok = "+OK\r\n"u8.ToArray();
     private static readonly byte[] Pong = "+PONG\r\n"u8.ToArray();
     private static readonly byte[] EmptyArray = "*0\r\n"u8.ToArray();
     private static readonly byte[] Null = "$-1\r\n"u8.ToArray();
 
+    private const string NoKey = "NOAUTH Authentication required. Send AUTH with an API key.";
+
     private readonly ArrayBufferWriter<byte> _buffer = new(256);
     private Roles _roles = keys.Required ? Roles.None : Roles.All;
 
-    /// <summary>The space of this connection.</summary>
-    public Space Space { get; private set; } = host.Default;
+    private string _spaceName = SpaceHost.DefaultName;
+
+    /// <summary>The space of this connection: the one that SPACE named last, also when that was refused, so that no command goes to
+    /// another one than was meant. Null while there is none that answers.</summary>
+    public Space? Space { get; private set; }
+
+    /// <summary>What a command for the space is answered while <see cref="Space"/> is null.</summary>
+    public string NoSpace { get; private set; } = "";
+
+    /// <summary>Whether it has yet to show a key.</summary>
+    public bool IsStranger => _roles == Roles.None;
 
     /// <summary>RESP version of this connection.</summary>
     public int Protocol { get; private set; } = 2;
@@ -37,10 +48,20 @@ internal sealed class RespSessionCommands(SpaceHost host, ApiKeys keys, long con
             return true;
         }
 
-        slot.Error(_roles == Roles.None
-            ? "NOAUTH Authentication required. Send AUTH with an API key."
+        slot.Error(IsStranger
+            ? NoKey
             : $"NOPERM this key lacks the role {role.ToString().ToLowerInvariant()}");
         return false;
+    }
+
+    /// <summary>Looks again for the space, if it wasn't there when last looked for.</summary>
+    public void FindSpace()
+    {
+        if (Space is null)
+        {
+            Space = spaces.Find(_spaceName, out Problem problem, out string detail);
+            NoSpace = Space is null ? $"{problem.Code.ToUpperInvariant()} {detail}" : "";
+        }
     }
 
     /// <summary>Answers a session command; false when it isn't one.</summary>
@@ -83,7 +104,11 @@ internal sealed class RespSessionCommands(SpaceHost host, ApiKeys keys, long con
                 Config(slot, arguments);
                 return true;
             case "INFO":
-                slot.Ready(Bulk(Encoding.UTF8.GetBytes(Info())));
+                if (Allows(Roles.Read, slot)) // it tells what /metrics tells
+                {
+                    slot.Ready(Bulk(Encoding.UTF8.GetBytes(Info())));
+                }
+
                 return true;
             case "QUIT":
                 Quit = true;
@@ -123,11 +148,14 @@ internal sealed class RespSessionCommands(SpaceHost host, ApiKeys keys, long con
     private void Hello(RespSlot slot, RespArguments arguments)
     {
         int protocol = Protocol;
-        if (arguments.Count > 1 && (!Utf8Parser.TryParse(arguments[1], out protocol, out _) || protocol is not (2 or 3)))
+        if (arguments.Count > 1
+            && (!Utf8Parser.TryParse(arguments[1], out protocol, out int used) || used != arguments[1].Length || protocol is not (2 or 3)))
         {
             slot.Error("NOPROTO this server speaks RESP2 and RESP3");
             return;
         }
+
+        Roles roles = _roles;
 
         for (int i = 2; i < arguments.Count; i++)
         {
@@ -139,16 +167,22 @@ internal sealed class RespSessionCommands(SpaceHost host, ApiKeys keys, long con
                     return;
                 }
 
-                _roles = key.Roles;
+                roles = key.Roles;
                 i += 2;
             }
-            else if (RespArguments.Is(arguments[i], "SETNAME"u8))
+            else if (RespArguments.Is(arguments[i], "SETNAME"u8) && i + 1 < arguments.Count)
             {
                 i++;
             }
+            else
+            {
+                slot.Error("ERR usage: HELLO [2|3 [AUTH user key] [SETNAME name]]");
+                return;
+            }
         }
 
-        if (_roles == Roles.None)
+        _roles = roles;
+        if (IsStranger)
         {
             slot.Error("NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used");
             return;
@@ -177,17 +211,21 @@ internal sealed class RespSessionCommands(SpaceHost host, ApiKeys keys, long con
         {
             slot.Error("INVALID usage: SPACE name");
         }
-        else if (Allows(Roles.Read, slot))
+        else if (IsStranger)
         {
-            string name = Encoding.UTF8.GetString(arguments[1]);
-            if (host.Find(name) is { } space)
+            slot.Error(NoKey);
+        }
+        else
+        {
+            (_spaceName, Space) = (Encoding.UTF8.GetString(arguments[1]), null);
+            FindSpace();
+            if (Space is null)
             {
-                Space = space;
-                slot.Ready(Ok);
+                slot.Error(NoSpace);
             }
             else
             {
-                slot.Error($"NOT_FOUND there is no space '{name}': create it first with PUT /v1/spaces/{name}");
+                slot.Ready(Ok);
             }
         }
     }
@@ -243,8 +281,13 @@ internal sealed class RespSessionCommands(SpaceHost host, ApiKeys keys, long con
         }));
     }
 
-    private string Info() => string.Create(CultureInfo.InvariantCulture,
-        $"# Server\r\nserver:holdfast\r\nholdfast_version:{Version}\r\nprocess_id:{Environment.ProcessId}\r\n\r\n# Space\r\nspace:{Space.Name}\r\nstatus:{Space.Status.ToString().ToLowerInvariant()}\r\nlive_holds:{Space.Metrics.LiveHolds}\r\nresources:{Space.Metrics.Resources}\r\nqueue_length:{Space.QueueLength}\r\nbatches:{Space.Metrics.Batches}\r\nevents:{Space.Metrics.Events}\r\ndurable_sequence:{Space.Durable.Sequence}\r\n");
+    private string Info()
+    {
+        string server = string.Create(CultureInfo.InvariantCulture, $"# Server\r\nserver:holdfast\r\nholdfast_version:{Version}\r\nprocess_id:{Environment.ProcessId}\r\n\r\n# Space\r\nspace:{_spaceName}\r\n");
+        return server + (Space is { } space
+            ? string.Create(CultureInfo.InvariantCulture, $"status:{space.Status.ToString().ToLowerInvariant()}\r\nlive_holds:{space.Metrics.LiveHolds}\r\nresources:{space.Metrics.Resources}\r\nqueue_length:{space.QueueLength}\r\nbatches:{space.Metrics.Batches}\r\nevents:{space.Metrics.Events}\r\ndurable_sequence:{space.Durable.Sequence}\r\n")
+            : "status:unavailable\r\n");
+    }
 
     private static string Version { get; } = typeof(RespSessionCommands).Assembly.GetName().Version?.ToString(3) ?? "0";
 

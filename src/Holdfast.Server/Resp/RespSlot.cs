@@ -39,6 +39,9 @@ internal sealed class RespSlot(NameHasher hasher, RequestGroup group)
 
     public RespReply Reply { get; private set; }
 
+    /// <summary>The RESP version that the connection spoke when the command came.</summary>
+    public int Protocol { get; set; } = 2;
+
     /// <summary>The request to send, or null when the reply is ready.</summary>
     public GroupedRequest? Request { get; private set; }
 

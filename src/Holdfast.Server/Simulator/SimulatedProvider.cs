@@ -57,6 +57,13 @@ public sealed class SimulatedProvider : IAsyncDisposable
     /// <summary>What goes wrong.</summary>
     public SimulatorFaults Faults { get; }
 
+    /// <summary>Whom alone it may call back; null: whomever an order names. A provider inside a server that others can reach must not call for them what only that server can reach.</summary>
+    public Uri? CallsOnly { get; init; }
+
+    /// <summary>Whether an order may name this address.</summary>
+    public bool MayCall(string? notifyUrl) =>
+        CallsOnly is null || notifyUrl is null || (Uri.TryCreate(notifyUrl, UriKind.Absolute, out Uri? url) && url.GetLeftPart(UriPartial.Authority) == CallsOnly.GetLeftPart(UriPartial.Authority));
+
     /// <summary>What the provider knows itself: the truth that other books are held against.</summary>
     public SimulatorBooks Books
     {

@@ -16,7 +16,13 @@ public static class SimulatorEndpoints
         RouteGroupBuilder group = routes.MapGroup(under);
         group.MapPost("orders", context => WithBodyAsync(context, provider, (p, body) =>
         {
-            SimulatedOrder order = p.Open(Text(body, "space"), Text(body, "order"), Whole(body, "amount"), Text(body, "currency"), (string?)body["notifyUrl"]);
+            string? notifyUrl = (string?)body["notifyUrl"];
+            if (!p.MayCall(notifyUrl))
+            {
+                throw new BadHttpRequestException("notifyUrl must be of this server");
+            }
+
+            SimulatedOrder order = p.Open(Text(body, "space"), Text(body, "order"), Whole(body, "amount"), Text(body, "currency"), notifyUrl);
             return Order(context, under, order);
         })).Needs(Roles.None);
         group.MapGet("orders/{space}/{order}", context => WithAsync(context, provider, p => Order(context, under, p.Find(Route(context, "space"), Route(context, "order"))))).Needs(Roles.None);

@@ -53,6 +53,15 @@ public abstract class SpaceViewsTests
         (await AllHoldsAsync(serving, new HoldQuery { Resource = "a", State = HoldState.Held })).ShouldBe(["1", "3"]);
         (await AllHoldsAsync(serving, new HoldQuery { Resource = "a", State = HoldState.Held, NewestFirst = true })).ShouldBe(["3", "1"]);
         (await AllHoldsAsync(serving, new HoldQuery { Owner = "anna", Resource = "a", State = HoldState.Confirmed })).ShouldBe(["4"]);
+        await serving.Holdfast.TryHoldAsync(new HoldRequest("7", new HoldLine("a", 2), new HoldLine("b", 2)) { Ttl = TimeSpan.FromHours(1) });
+        await serving.CaughtUpAsync(); // its rows are there before they change
+        await serving.Holdfast.ConfirmAsync("7", [new HoldLine("a", 2)], keepRemainder: true);
+        await serving.CaughtUpAsync();
+        (await AllHoldsAsync(serving, new HoldQuery { Resource = "a", State = HoldState.Held })).ShouldBe(["1", "3", "7"], "its line on a holds nothing any more, and it is held");
+        await serving.Holdfast.CancelAsync("7");
+        await serving.CaughtUpAsync();
+        (await AllHoldsAsync(serving, new HoldQuery { Resource = "a", State = HoldState.Held })).ShouldBe(["1", "3"]);
+        (await AllHoldsAsync(serving, new HoldQuery { Resource = "b", State = HoldState.Held })).ShouldBe(["2"]);
         (await AllHoldsAsync(serving, new HoldQuery { Owner = "nobody" })).ShouldBeEmpty();
         (await AllHoldsAsync(serving, new HoldQuery { Resource = "unknown" })).ShouldBeEmpty();
     }

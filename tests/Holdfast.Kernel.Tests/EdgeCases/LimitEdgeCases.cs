@@ -189,6 +189,16 @@ public class LimitEdgeCases : Scenario
     }
 
     [Fact]
+    public void E56_AHoldThatGaveAllBack_IsNotNamed()
+    {
+        Space.TryAs("cart1", "ann", ("sku", 3));
+        Space.Confirm("cart1");
+        Space.Return("cart1", "r1", ("sku", 3));
+
+        Space.TryAs("cart2", "ann", ("sku", 4)).Detail.ShouldBeNull("confirmed, and counts for nothing by now");
+    }
+
+    [Fact]
     public void AnAccount_LeavesMemory_WithTheLastHoldThatRefersToIt()
     {
         Space.TryAs("h1", "ann", ("sku", 1));

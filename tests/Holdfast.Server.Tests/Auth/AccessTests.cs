@@ -104,6 +104,36 @@ public sealed class AccessTests
         }
     }
 
+    [Theory]
+    [InlineData("127.0.0.1:7070", true)]
+    [InlineData("[::1]:7070", true)]
+    [InlineData("localhost", true)]
+    [InlineData("shop.localhost:7070", true)]
+    [InlineData("holdfast:7070", true)]
+    [InlineData("host.docker.internal:7070", true)]
+    [InlineData("a.evil.example:7070", false)]
+    [InlineData("127.0.0.1.evil.example", false)]
+    public async Task Without_keys_a_page_whose_name_was_made_to_lead_here_gets_nothing(string host, bool own)
+    {
+        await using RunningServer server = await RunningServer.StartAsync();
+        foreach ((HttpMethod method, string path) in new[] { (HttpMethod.Post, "/v1/holds"), (HttpMethod.Get, "/v1/resources"), (HttpMethod.Put, "/v1/resources/x") })
+        {
+            using var request = new HttpRequestMessage(method, path) { Content = method == HttpMethod.Get ? null : new StringContent("{", Encoding.UTF8, "application/json") };
+            request.Headers.Host = host;
+            request.Headers.Add("Origin", "http://" + host);
+            ((int)(await server.Http.SendAsync(request)).StatusCode).ShouldBe(own ? method == HttpMethod.Get ? 200 : 400 : 403, path);
+        }
+
+        using var health = new HttpRequestMessage(HttpMethod.Get, "/health/live");
+        health.Headers.Host = host;
+        ((int)(await server.Http.SendAsync(health)).StatusCode).ShouldBe(200);
+        await using RunningServer keyed = await RunningServer.StartAsync(Settings);
+        using var withKey = new HttpRequestMessage(HttpMethod.Get, "/v1/resources");
+        withKey.Headers.Host = host;
+        withKey.Headers.Authorization = new("Bearer", Reader);
+        ((int)(await keyed.Http.SendAsync(withKey)).StatusCode).ShouldBe(200, "who shows a key may call it what they like");
+    }
+
     [Fact]
     public void Keys_are_found_by_what_they_are_and_nothing_else()
     {

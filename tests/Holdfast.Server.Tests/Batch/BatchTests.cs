@@ -8,6 +8,42 @@ public sealed class BatchTests
     private const string Ndjson = "application/x-ndjson";
 
     [Fact]
+    public async Task A_repeat_is_answered_as_things_stand_at_its_place_and_not_at_the_batchs_end()
+    {
+        await using RunningServer server = await RunningServer.StartAsync();
+        await server.StockAsync("sku", 10);
+        const string Body = """
+            {"op":"try","id":"h1","lines":[{"resource":"sku","quantity":2}]}
+            {"op":"try","id":"h1","lines":[{"resource":"sku","quantity":2}]}
+            {"op":"cancel","id":"h1"}
+            {"op":"try","id":"h1","lines":[{"resource":"sku","quantity":2}]}
+            """;
+        Reply reply = await server.PostAsync("/v1/batch", Body, type: Ndjson);
+        reply.Lines.Select(l => l["status"]!.GetValue<int>()).ShouldBe([201, 200, 200, 409]);
+        reply.Lines.Select(l => (l["state"] ?? l["code"])!.GetValue<string>()).ShouldBe(["held", "held", "cancelled", "cancelled"]);
+    }
+
+    [Fact]
+    public async Task More_lines_than_the_queue_takes_are_carried_out_in_parts()
+    {
+        await using RunningServer server = await RunningServer.StartAsync(RunningServer.Settings with { QueueCapacity = 4 });
+        await server.StockAsync("sku", 100);
+        string body = string.Join('\n', Enumerable.Range(0, 50).Select(i => $$"""{"op":"try","id":"h{{i}}","lines":[{"resource":"sku","quantity":1}]}"""));
+        Reply reply = await server.PostAsync("/v1/batch", body, type: Ndjson);
+        reply.Lines.Select(l => l["status"]!.GetValue<int>()).ShouldAllBe(status => status == 201);
+        reply.Lines.Count.ShouldBe(50);
+    }
+
+    [Fact]
+    public async Task E42_a_forced_adjustment_tells_its_deficit()
+    {
+        await using RunningServer server = await RunningServer.StartAsync();
+        await server.StockAsync("sku", 5);
+        Reply reply = await server.PostAsync("/v1/batch", """{"op":"adjust","resource":"sku","id":"a","delta":-8,"reason":"lost","force":true}""", type: Ndjson);
+        (reply.Lines[0]["available"]!.GetValue<long>(), reply.Lines[0]["deficit"]!.GetValue<long>()).ShouldBe((-3, 3));
+    }
+
+    [Fact]
     public async Task Each_line_is_answered_in_order_as_if_it_had_come_alone()
     {
         await using RunningServer server = await RunningServer.StartAsync();

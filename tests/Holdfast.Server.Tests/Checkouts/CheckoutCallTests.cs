@@ -32,6 +32,17 @@ public sealed class CheckoutCallTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task The_provider_inside_calls_nobody_else_for_strangers()
+    {
+        foreach ((string url, int status) in new[] { ("http://127.0.0.1:1/admin", 400), ("nonsense", 400), (new Uri(_shop.Server.Http.BaseAddress!, "/v1/callbacks/simulator").ToString(), 200) })
+        {
+            string body = $$"""{"space":"default","order":"evil{{status}}","amount":5,"currency":"EUR","notifyUrl":"{{url}}"}""";
+            using var content = new StringContent(body, Encoding.UTF8, "application/json");
+            ((int)(await _shop.Server.Http.PostAsync("/simulator/orders", content)).StatusCode).ShouldBe(status, url);
+        }
+    }
+
+    [Fact]
     public async Task Respond_async_answers_at_once_and_says_where_to_look()
     {
         Reply begun = await _shop.BeginAsync("c", "simulator", prefer: "respond-async");

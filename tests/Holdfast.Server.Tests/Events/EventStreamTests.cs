@@ -68,6 +68,8 @@ public sealed class EventStreamTests
         (await stream.NextAsync())["hold"]!.GetValue<string>().ShouldBe("h");
         (await server.GetAsync("/v1/events?after=-1")).ShouldBeProblem(400, "invalid");
         (await server.GetAsync("/v1/events?after=x")).ShouldBeProblem(400, "invalid");
+        (await server.GetAsync("/v1/events?after=1000000")).ShouldBeProblem(409, "conflict"); // of a journal that was longer
+        (await server.GetAsync("/v1/events?after=9223372036854775807")).ShouldBeProblem(409, "conflict");
     }
 
     private sealed class EventStream(HttpResponseMessage response, StreamReader reader) : IAsyncDisposable

@@ -5,6 +5,16 @@ namespace Holdfast.Server.Tests;
 public sealed class HoldCallTests
 {
     [Fact]
+    public async Task A_slash_at_the_paths_end_leads_to_the_same_place()
+    {
+        await using RunningServer server = await RunningServer.StartAsync();
+        await server.StockAsync("sku", 10);
+        Reply made = await server.PostAsync("/v1/holds/", "{\"id\":\"h2\",\"lines\":[{\"resource\":\"sku\",\"quantity\":1}]}");
+        made.Location.ShouldBe("/v1/holds/h2");
+        (await server.GetAsync(made.Location!)).Text.ShouldBe(made.Text);
+    }
+
+    [Fact]
     public async Task A_new_hold_is_201_with_its_place_and_a_repeat_is_200_with_the_same_answer()
     {
         await using RunningServer server = await RunningServer.StartAsync();

@@ -40,6 +40,36 @@ public sealed class OverloadTests
     }
 
     [Theory]
+    [InlineData("/v1/transactions", "{\"id\":\"t\",\"branches\":[{\"name\":\"b\",\"try\":{\"url\":\"http://127.0.0.1:1/\"}}]}")]
+    [InlineData("/v1/checkouts", "{\"id\":\"t\",\"owner\":\"ann\",\"channel\":\"psp\",\"amount\":{\"value\":5,\"currency\":\"EUR\"},\"lines\":[{\"resource\":\"sku\",\"quantity\":1}]}")]
+    public async Task E57_what_was_executed_is_not_called_overloaded_because_a_later_look_was(string path, string body)
+    {
+        var store = new GatedStore();
+        var channels = new System.Text.Json.Nodes.JsonObject
+        {
+            ["psp"] = new System.Text.Json.Nodes.JsonObject { ["type"] = "standard-webhooks", ["secrets"] = new System.Text.Json.Nodes.JsonArray(Checkouts.CheckoutServer.Secret) },
+        };
+        await using RunningServer server = await RunningServer.StartAsync(RunningServer.Settings with { QueueCapacity = 8, Channels = channels }, store);
+        await server.StockAsync("sku", 1_000);
+        using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = new StringContent(body, System.Text.Encoding.UTF8, "application/json") };
+        request.Headers.Add("Prefer", "wait=2");
+        Task<HttpResponseMessage> asked = server.Http.SendAsync(request);
+        while ((await server.GetAsync(path + "/t")).Status != 200)
+        {
+            await Task.Delay(10);
+        }
+
+        // Full until the wait is over: what the answer's second look is told, too.
+        store.Appends.Close();
+        Task<Reply>[] tries = [.. Enumerable.Range(0, 100).Select(i => server.TryAsync($"h{i}", "sku"))];
+        ((int)(await asked).StatusCode).ShouldBe(201);
+        tries.Count(t => t.IsCompleted && t.Result.Status == 429).ShouldBeGreaterThan(0);
+        store.Appends.Open();
+        await Task.WhenAll(tries);
+        (await server.GetAsync(path + "/t")).Status.ShouldBe(200);
+    }
+
+    [Theory]
     [InlineData(true)]
     [InlineData(false)]
     public async Task E63_a_client_gone_before_the_answer_leaves_its_hold_until_the_deadline(bool reset)

@@ -101,6 +101,33 @@ public sealed class OutletTests
         receiver.Taken.Select(t => t.Type).Distinct().ShouldBe(["checkout.begun", "checkout.paid"], ignoreOrder: true);
     }
 
+    [Fact]
+    public async Task After_an_older_journal_was_put_back_what_is_new_is_told()
+    {
+        using var folder = new TestKit.TempFolder();
+        ServerSettings settings = RunningServer.Settings with { Journal = JournalKind.Sqlite, Data = folder.Path };
+        await using WebhookReceiver receiver = await WebhookReceiver.StartAsync();
+        await using (CheckoutServer first = await StartAsync(receiver, settings: settings))
+        {
+            for (int i = 0; i < 8; i++)
+            {
+                await first.BeginAsync("lost" + i);
+            }
+
+            await receiver.UntilAsync(() => receiver.Taken.Count == 8);
+        }
+
+        foreach (string file in Directory.GetFiles(folder.Path, "holdfast*"))
+        {
+            File.Delete(file); // the oldest backup there is: none
+        }
+
+        await using CheckoutServer second = await StartAsync(receiver, settings: settings);
+        await second.BeginAsync("new");
+        await receiver.UntilAsync(() => receiver.Taken.Count == 9);
+        ((string)receiver.Taken.Last().Body["data"]!["checkout"]!).ShouldBe("new");
+    }
+
     [Theory]
     [InlineData("""{"shop":{}}""", "either url")]
     [InlineData("""{"shop":{"url":"ftp://x"}}""", "url must be")]

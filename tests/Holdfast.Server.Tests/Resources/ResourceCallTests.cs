@@ -11,6 +11,18 @@ public sealed class ResourceCallTests
             """{"limitPerOwner":2,"opensAt":"2026-01-02T03:04:05.678+01:00","closesAt":"2999-01-01T00:00:00Z","overdraft":5,"holdSeconds":1.5,"safetyStock":1}""");
         made.Status.ShouldBe(201, made.Text);
         made.Location.ShouldBe("/v1/resources/sku");
+        foreach (string id in new[] { "50%20off", "a%2Fb", "a/b", "100%", "ü" })
+        {
+            Reply odd = await server.PutAsync("/v1/resources/" + Uri.EscapeDataString(id));
+            odd.Status.ShouldBe(201);
+            ((string)(await server.GetAsync(odd.Location!)).Json["id"]!).ShouldBe(id);
+        }
+
+        foreach (string dots in new[] { ".", ".." })
+        {
+            (await server.TryAsync(dots, "sku")).ShouldBeProblem(400, "invalid");
+        }
+
         made.Number("limitPerOwner").ShouldBe(2);
         made.Json["opensAt"]!.GetValue<string>().ShouldBe("2026-01-02T02:04:05.678Z");
         made.Json["holdSeconds"]!.GetValue<decimal>().ShouldBe(1.5m);

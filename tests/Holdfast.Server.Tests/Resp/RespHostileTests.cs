@@ -1,5 +1,9 @@
+using System.Buffers;
+using System.IO.Pipelines;
 using System.Net.Sockets;
 using System.Text;
+using Holdfast.Server.Resp;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Holdfast.Server.Tests.Resp;
 
@@ -37,6 +41,70 @@ public sealed class RespHostileTests
         }
 
         (await server.ExchangeAsync(Encoding.ASCII.GetBytes(many.ToString()))).ShouldContain("longer than 65536 bytes");
+    }
+
+    [Theory]
+    [InlineData("POST / HTTP/1.1\r\nHost: 127.0.0.1:6380\r\nContent-Type: text/plain\r\n\r\n")]
+    [InlineData("Host: 127.0.0.1:6380\r\n\r\n")]
+    public async Task A_web_pages_request_carries_nothing_out(string head)
+    {
+        await using RespServer server = await RespServer.StartAsync();
+        string answer = await server.ExchangeAsync(Encoding.ASCII.GetBytes(head + "STOCK.ADJUST sku-1 evil 77\r\nHOLD.TRY evil - 0 sku-1 70\r\n"));
+        answer.ShouldBe("-ERR Protocol error: this is HTTP; RESP is spoken here\r\n");
+        (await server.StockAsync()).Supplied.ShouldBe(1_000_000);
+    }
+
+    [Theory]
+    [InlineData(true, "*2\r\n$4\r\nAU", 11, "-NOAUTH no key was shown in time")]
+    [InlineData(true, "*1\r\n$4\r\nPING\r\n", 11, "-NOAUTH no key was shown in time")]
+    [InlineData(false, "*2\r\n$8\r\nHOLD.GET\r\n$1", 31, "-ERR a command's end didn't come in time")]
+    [InlineData(false, "*1\r\n$4\r\nPING\r\n", null, "")]
+    public async Task E64_who_keeps_a_place_for_nothing_is_let_go(bool keys, string sent, int? seconds, string words)
+    {
+        await using RunningServer running = await RunningServer.StartAsync(RunningServer.Settings with
+        {
+            ApiKeys = keys ? [new ApiKeySetting("shop", Roles.Read) { Key = "shop-key-0123456789" }] : [],
+        });
+        var connection = new RespConnection(
+            running.App.Services.GetRequiredService<SpaceOf>(), running.Spaces.Hasher, running.App.Services.GetRequiredService<ApiKeys>(), 1);
+        var inline = new PipeOptions(readerScheduler: PipeScheduler.Inline, writerScheduler: PipeScheduler.Inline, useSynchronizationContext: false);
+        var (toServer, toClient) = (new Pipe(inline), new Pipe(inline));
+        Task served = connection.RunAsync(new Duplex(toServer.Reader, toClient.Writer));
+        await toServer.Writer.WriteAsync(Encoding.ASCII.GetBytes(sent));
+        if (sent.EndsWith("PING\r\n", StringComparison.Ordinal))
+        {
+            toClient.Reader.AdvanceTo((await toClient.Reader.ReadAsync()).Buffer.End);
+        }
+
+        // Once a second, as the server's heartbeat does.
+        int beats = 0;
+        while (beats < 100 && !connection.IsTooSlow())
+        {
+            beats++;
+        }
+
+        if (seconds is null)
+        {
+            beats.ShouldBe(100, "who is silent between commands may stay");
+            await toServer.Writer.CompleteAsync();
+            await served;
+            return;
+        }
+
+        (beats + 1).ShouldBe(seconds.Value);
+        toServer.Reader.CancelPendingRead();
+        await served;
+        Encoding.ASCII.GetString((await toClient.Reader.ReadAsync()).Buffer.ToArray()).ShouldStartWith(words);
+    }
+
+    [Fact]
+    public async Task E64_a_stranger_who_shows_no_key_is_let_go_by_the_running_server()
+    {
+        await using RespServer server = await RespServer.StartAsync(RunningServer.Settings with { ApiKeys = [new ApiKeySetting("shop", Roles.Read) { Key = "shop-key-0123456789" }] });
+        using var socket = new TcpClient();
+        await socket.ConnectAsync(server.Endpoint);
+        using var reader = new StreamReader(socket.GetStream());
+        (await reader.ReadToEndAsync()).ShouldStartWith("-NOAUTH no key was shown in time");
     }
 
     [Fact]
@@ -146,4 +214,6 @@ public sealed class RespHostileTests
         (GC.GetTotalMemory(true) - before).ShouldBeLessThan(64L * 1024 * 1024);
         (await server.ExchangeAsync("PING")).ShouldBe("+PONG\r\n");
     }
+
+    private sealed record Duplex(PipeReader Input, PipeWriter Output) : IDuplexPipe;
 }

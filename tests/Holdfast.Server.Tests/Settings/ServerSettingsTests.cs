@@ -45,6 +45,45 @@ public sealed class ServerSettingsTests : IDisposable
     }
 
     [Theory]
+    [InlineData("apiKeys", "0123456789abcdefgh")]
+    [InlineData("signingSecrets", "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")]
+    [InlineData("channels", "simulator")]
+    [InlineData("outlets", "shop")]
+    public void A_text_where_a_list_or_an_object_belongs_is_refused_and_not_shown(string setting, string text)
+    {
+        SettingsException refused = Should.Throw<SettingsException>(() => Load((setting, text)));
+        refused.Message.ShouldStartWith(setting + " is a text");
+        refused.Message.ShouldNotContain("0123456789abcdefgh");
+        refused.Message.ShouldNotContain("whsec_");
+    }
+
+    [Fact]
+    public void A_misspelt_key_in_the_environment_does_not_leave_the_server_open()
+    {
+        Environment.SetEnvironmentVariable("HOLDFAST_APIKEY__0__KEY", "0123456789abcdef");
+        try
+        {
+            Should.Throw<SettingsException>(() => Load()).Message.ShouldContain("HOLDFAST_APIKEYS__0__KEY");
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("HOLDFAST_APIKEY__0__KEY", null);
+        }
+    }
+
+    [Theory]
+    [InlineData("otlp", "user:otlp-password@127.0.0.1:4317", "otlp-password")]
+    public void An_address_that_may_hold_a_password_is_not_shown(string setting, string text, string secret) =>
+        Should.Throw<SettingsException>(() => Load((setting, text))).Message.ShouldNotContain(secret);
+
+    [Theory]
+    [InlineData("faults", "duplicate=2")]
+    [InlineData("seed", "x")]
+    [InlineData("secrets:0", "short")]
+    public void The_simulators_own_settings_are_checked_at_the_start(string name, string value) =>
+        Should.Throw<SettingsException>(() => Load(("channels:simulator:" + name, value)));
+
+    [Theory]
     [InlineData("http", "7070", "http")]
     [InlineData("http", "127.0.0.1:99999", "http")]
     [InlineData("http", "shop.example:80", "http")]

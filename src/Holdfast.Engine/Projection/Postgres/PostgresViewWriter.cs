@@ -124,10 +124,15 @@ internal sealed class PostgresViewWriter(NpgsqlConnection connection, NpgsqlTran
             Add(update, lines.Select(l => l.Values.Consumed).ToArray());
             Add(update, lines.Select(l => l.Values.Returned).ToArray());
             await update.ExecuteNonQueryAsync(cancellationToken);
+        }
+
+        (long Hold, long Resource)[] ended = [.. holds.Where(h => h.LeavesLive).SelectMany(h => h.Lines.Select(line => (h.Number, (long)line.Resource)))];
+        if (ended.Length > 0)
+        {
             await using NpgsqlCommand delete = Command(
                 "DELETE FROM holdfast_view_live v USING unnest($2, $3) AS u(hold, resource) WHERE v.space = $1 AND v.hold = u.hold AND v.resource = u.resource");
-            Add(delete, lines.Where(l => l.Values.LeavesLive).Select(l => l.Hold).ToArray());
-            Add(delete, lines.Where(l => l.Values.LeavesLive).Select(l => (long)l.Values.Resource).ToArray());
+            Add(delete, ended.Select(l => l.Hold).ToArray());
+            Add(delete, ended.Select(l => l.Resource).ToArray());
             await delete.ExecuteNonQueryAsync(cancellationToken);
         }
     }
@@ -222,9 +227,9 @@ internal sealed class PostgresViewWriter(NpgsqlConnection connection, NpgsqlTran
     {
         await using NpgsqlBinaryImporter copy = await connection.BeginBinaryImportAsync(
             "COPY holdfast_view_live(space, hold, resource) FROM STDIN BINARY", cancellationToken);
-        foreach (ViewHold hold in holds)
+        foreach (ViewHold hold in holds.Where(h => h.State == HoldState.Held))
         {
-            foreach (ViewLine line in hold.Lines.Where(l => l.Held > 0))
+            foreach (ViewLine line in hold.Lines)
             {
                 await copy.StartRowAsync(cancellationToken);
                 await copy.WriteAsync(space, cancellationToken);
@@ -266,7 +271,6 @@ internal sealed class PostgresViewWriter(NpgsqlConnection connection, NpgsqlTran
                         Held = reader.GetInt64(10),
                         Consumed = reader.GetInt64(11),
                         Returned = reader.GetInt64(12),
-                        ListedLive = reader.GetInt64(10) > 0,
                     });
                 }
 
@@ -276,6 +280,7 @@ internal sealed class PostgresViewWriter(NpgsqlConnection connection, NpgsqlTran
             chunk.Put(new ViewHold(number, id, owner, created, [.. lines])
             {
                 State = state,
+                ListedLive = state == HoldState.Held,
                 ExpiresAtMs = expires,
                 FinishedAtMs = finished,
                 Sequence = sequence,

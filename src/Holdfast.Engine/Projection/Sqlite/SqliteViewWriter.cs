@@ -82,6 +82,7 @@ internal sealed class SqliteViewWriter : IDisposable
         var hold = new ViewHold(number, id, find.TextOrNull(1), find.Long(3), ReadLines(number))
         {
             State = (HoldState)find.Long(2),
+            ListedLive = (HoldState)find.Long(2) == HoldState.Held,
             ExpiresAtMs = find.Long(4),
             FinishedAtMs = find.LongOrNull(5),
             Sequence = find.Long(6),
@@ -111,7 +112,7 @@ internal sealed class SqliteViewWriter : IDisposable
             ref readonly ViewLine line = ref hold.Lines[i];
             _insertLine.Begin().Bind(hold.Number).Bind(i).Bind(line.Resource)
                 .Bind(line.Quantity).Bind(line.Held).Bind(line.Consumed).Bind(line.Returned).Execute();
-            if (line.Held > 0)
+            if (hold.State == HoldState.Held)
             {
                 _insertLive.Begin().Bind(hold.Number).Bind(line.Resource).Execute();
             }
@@ -125,7 +126,7 @@ internal sealed class SqliteViewWriter : IDisposable
         {
             ref readonly ViewLine line = ref hold.Lines[i];
             _updateLine.Begin().Bind(line.Held).Bind(line.Consumed).Bind(line.Returned).Bind(hold.Number).Bind(i).Execute();
-            if (line.LeavesLive)
+            if (hold.LeavesLive)
             {
                 _deleteLive.Begin().Bind(hold.Number).Bind(line.Resource).Execute();
             }
@@ -173,7 +174,6 @@ internal sealed class SqliteViewWriter : IDisposable
                 Held = find.Long(2),
                 Consumed = find.Long(3),
                 Returned = find.Long(4),
-                ListedLive = find.Long(2) > 0,
             };
         }
 

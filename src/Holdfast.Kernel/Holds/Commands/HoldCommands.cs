@@ -3,6 +3,9 @@ namespace Holdfast.Kernel;
 /// <summary>Make a hold: all lines or none. Idempotent by id: a repeat with the same body (owner, time to live, lines) gets the same answer.</summary>
 public sealed class TryHold(NameHasher hasher) : LinedCommand(hasher)
 {
+    /// <summary>Whether the answer to a repeat should carry a <see cref="HoldView"/>: part of the hold may be confirmed by now.</summary>
+    public bool WantsViewOfRepeat { get; init; }
+
     internal Text Owner { get; private set; }
 
     internal bool HasOwner => Owner.Length > 0;
@@ -21,6 +24,11 @@ public sealed class TryHold(NameHasher hasher) : LinedCommand(hasher)
     public void Reset(ReadOnlySpan<byte> id, ReadOnlySpan<byte> owner, long ttlMs = 0, long issuedAtMs = 0)
     {
         BeginLines(id, "the hold's id");
+        if (Name.IsDots(id))
+        {
+            Fail("the hold's id is . or .., which no path can name");
+        }
+
         Owner = owner.IsEmpty ? default : Keep(owner, "the owner");
         TtlMs = ttlMs;
         IssuedAtMs = issuedAtMs;

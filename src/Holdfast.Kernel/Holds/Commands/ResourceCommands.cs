@@ -10,6 +10,11 @@ public sealed class PutResource(NameHasher hasher) : Command(hasher)
     public void Reset(ReadOnlySpan<byte> id, ResourcePolicy policy)
     {
         Begin(id, "the resource's id");
+        if (Name.IsDots(id))
+        {
+            Fail("the resource's id is . or .., which no path can name");
+        }
+
         Policy = policy;
         if (policy.Problem() is { } problem)
         {

@@ -66,7 +66,7 @@ internal sealed class TryDecision(Ledger ledger, EventSink output, HoldOptions o
                 State = state,
                 Repeat = true,
                 ExpiresAtMs = header.DeadlineMs,
-                Detail = command.WantsView ? HoldViews.Of(ledger, slot) : null,
+                Detail = command.WantsView || command.WantsViewOfRepeat ? HoldViews.Of(ledger, slot) : null,
             },
             HoldState.Confirmed => Answer.Refused(Code.Confirmed),
             _ => Answer.Refused(Code.Expired),
@@ -181,19 +181,31 @@ internal sealed class TryDecision(Ledger ledger, EventSink output, HoldOptions o
         if (code == Code.LimitExceeded)
         {
             answer.Available = Math.Max(0, resource.Policy.LimitPerOwner!.Value - Used(line.Account));
-            answer.Detail = EarlierHold(line.Account);
+            answer.Detail = EarlierHold(line);
         }
 
         return answer;
     }
 
-    /// <summary>The owner's own hold that stands in the way (E56), if it is still known and still counts.</summary>
-    private string? EarlierHold(int account)
+    /// <summary>The owner's own last hold, if it is still known and counts on this line's resource: it stands in the way (E56).</summary>
+    private string? EarlierHold(LinedCommand.Line line)
     {
-        int hold = account < 0 ? -1 : ledger.Accounts[account].LastHold;
-        return hold >= 0 && ledger.Holds[hold].State is HoldState.Held or HoldState.Confirmed
-            ? Encoding.UTF8.GetString(ledger.Holds.IdOf(hold))
-            : null;
+        int hold = line.Account < 0 ? -1 : ledger.Accounts[line.Account].LastHold;
+        if (hold < 0)
+        {
+            return null;
+        }
+
+        int lines = ledger.Holds.ReadLines(hold, _known).LineCount;
+        foreach (LineState known in _known.AsSpan(0, lines))
+        {
+            if (known.Resource == line.Resource && known.Held + known.Consumed - known.Returned > 0)
+            {
+                return Encoding.UTF8.GetString(ledger.Holds.IdOf(hold));
+            }
+        }
+
+        return null;
     }
 
     private long Used(int account) => account < 0 ? 0 : ledger.Accounts[account].Used;

@@ -1,3 +1,4 @@
+using System.Net;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Primitives;
@@ -12,6 +13,9 @@ internal sealed class Access(ApiKeys keys)
 {
     private const string Scheme = "Bearer ";
 
+    // Last seen and found to be good: nearly every call names the same.
+    private string? _ownHost;
+
     /// <summary>Null when the call may go on; otherwise why not.</summary>
     public (Problem Problem, string Detail)? Refuses(HttpContext context, Roles needed)
     {
@@ -20,9 +24,16 @@ internal sealed class Access(ApiKeys keys)
             return (Problem.Forbidden, "a web page of another origin may not call this server");
         }
 
-        if (!keys.Required || needed == Roles.None)
+        if (needed == Roles.None)
         {
             return null;
+        }
+
+        if (!keys.Required)
+        {
+            return IsOwnHost(context.Request.Headers.Host)
+                ? null
+                : (Problem.Forbidden, "without API keys this server answers to its address, localhost and names of a private network only: set API keys to serve under a public name");
         }
 
         StringValues header = context.Request.Headers.Authorization;
@@ -38,6 +49,31 @@ internal sealed class Access(ApiKeys keys)
                 (Problem.Forbidden, $"the API key '{key.Name}' does not have the role {needed.ToString().ToLowerInvariant()}"),
             _ => null,
         };
+    }
+
+    /// <summary>
+    /// Whether the name that the caller called can't be a stranger's. A web page's own name can be made to lead to this machine
+    /// once the page is loaded (DNS rebinding), and what it then calls is of its own origin; but only under its name. Addresses,
+    /// names without a dot and those of private networks (RFC 6761, RFC 6762, RFC 9476's .internal) are nobody's to register.
+    /// </summary>
+    private bool IsOwnHost(StringValues header)
+    {
+        string host = header.ToString();
+        if (host.Length == 0 || string.Equals(host, _ownHost, StringComparison.Ordinal))
+        {
+            return true;
+        }
+
+        string name = new HostString(host).Host.TrimEnd('.');
+        bool own = !name.Contains('.', StringComparison.Ordinal) || IPAddress.TryParse(name.AsSpan().Trim("[]"), out _)
+            || name.EndsWith(".localhost", StringComparison.OrdinalIgnoreCase) || name.EndsWith(".local", StringComparison.OrdinalIgnoreCase)
+            || name.EndsWith(".internal", StringComparison.OrdinalIgnoreCase);
+        if (own)
+        {
+            _ownHost = host;
+        }
+
+        return own;
     }
 
     /// <summary>

@@ -81,7 +81,7 @@ internal sealed class BatchCalls(SpaceHost host, SpaceOf spaces, CallPool calls,
         BatchRun run = pool.Get();
         try
         {
-            run.Begin();
+            run.Begin(space.Options.QueueCapacity);
             await ReadAndAnswerAsync(context, space, run);
         }
         catch (BadHttpRequestException e)
@@ -124,7 +124,7 @@ internal sealed class BatchCalls(SpaceHost host, SpaceOf spaces, CallPool calls,
             {
                 await run.ExecuteAsync(space);
                 await context.Response.BodyWriter.WriteAsync(run.Out.Written);
-                run.Begin();
+                run.Begin(space.Options.QueueCapacity);
             }
 
             if (result.IsCompleted && !more)

@@ -14,8 +14,6 @@ internal sealed class BatchLine(NameHasher hasher, RequestGroup group)
     private GroupedRequest? _confirm;
     private GroupedRequest? _cancel;
     private GroupedRequest? _adjust;
-    private GroupedRequest? _getHold;
-    private GroupedRequest? _asked;
     private Problem? _problem;
     private string? _detail;
 
@@ -27,7 +25,7 @@ internal sealed class BatchLine(NameHasher hasher, RequestGroup group)
     /// <param name="mayAdjust">Null, or why the caller may not adjust supply.</param>
     public void Read(ReadOnlySpan<byte> json, (Problem Problem, string Detail)? mayAdjust)
     {
-        (_problem, _detail, Request, _asked) = (null, null, null, null);
+        (_problem, _detail, Request) = (null, null, null);
         if (!_body.Read(json, Known))
         {
             Refuse(Problem.Of(Code.Invalid), _body.Problem!);
@@ -37,7 +35,7 @@ internal sealed class BatchLine(NameHasher hasher, RequestGroup group)
         ReadOnlySpan<byte> op = _body.Text(Fields.Op);
         if (op.SequenceEqual("try"u8))
         {
-            Request = _try ??= new GroupedRequest(new TryHold(hasher), group);
+            Request = _try ??= new GroupedRequest(new TryHold(hasher) { WantsViewOfRepeat = true }, group);
             HoldCalls.Fill((TryHold)Request.Command, _body);
         }
         else if (op.SequenceEqual("confirm"u8))
@@ -58,53 +56,35 @@ internal sealed class BatchLine(NameHasher hasher, RequestGroup group)
         {
             Refuse(Problem.Of(Code.Invalid), "op must be try, confirm, cancel or adjust");
         }
-
-        _asked = Request;
     }
 
     /// <summary>The line can't be read at all.</summary>
-    public void Refuse(Problem problem, string detail) => (Request, _asked, _problem, _detail) = (null, null, problem, detail);
-
-    /// <summary>
-    /// After the first sending: a repeated try tells how the hold stands by now, which takes a second question (that it
-    /// then finds in <see cref="Request"/>). False when the answer is complete.
-    /// </summary>
-    public bool AsksAgain()
-    {
-        Request = null;
-        if (_asked is null || !ReferenceEquals(_asked, _try) || _asked.Answer is not { Code: Code.Ok, Repeat: true })
-        {
-            return false;
-        }
-
-        Request = _asked = _getHold ??= new GroupedRequest(new GetHold(hasher) { WantsView = true }, group);
-        ((GetHold)Request.Command).Reset(_body.Text(Fields.Id));
-        return true;
-    }
+    public void Refuse(Problem problem, string detail) => (Request, _problem, _detail) = (null, problem, detail);
 
     /// <summary>Writes the line's answer.</summary>
     public void Write(AnswerWriter output)
     {
-        if (_asked is null)
+        if (Request is not { } asked)
         {
             output.Problem(_problem!, _detail!);
         }
-        else if (_asked.Answer.Code != Code.Ok)
+        else if (asked.Answer.Code != Code.Ok)
         {
-            var refusal = Refusal.From(_asked.Answer);
+            var refusal = Refusal.From(asked.Answer);
             output.Problem(Problem.Of(refusal.Code), refusal.Message, refusal);
         }
-        else if (ReferenceEquals(_asked, _try))
+        else if (ReferenceEquals(asked, _try) && !asked.Answer.Repeat)
         {
-            output.NewHold(_body, _asked.Answer.ExpiresAtMs, StatusCodes.Status201Created);
+            output.NewHold(_body, asked.Answer.ExpiresAtMs, StatusCodes.Status201Created);
         }
-        else if (_asked.Answer.Detail is ResourceView resource)
+        else if (asked.Answer.Detail is ResourceView resource)
         {
-            output.Resource(resource, StatusCodes.Status200OK);
+            // Whom a deficit hits (E42) is told by the single call, and by GET /v1/holds?resource=: here lines would wait for a list.
+            output.Resource(resource, StatusCodes.Status200OK, _body.Flag(Fields.Force) ? -resource.Available : 0);
         }
         else
         {
-            output.Hold((HoldView)_asked.Answer.Detail!, StatusCodes.Status200OK);
+            output.Hold((HoldView)asked.Answer.Detail!, StatusCodes.Status200OK);
         }
 
         output.EndLine();

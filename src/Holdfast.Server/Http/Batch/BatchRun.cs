@@ -12,6 +12,7 @@ internal sealed class BatchRun : RequestGroup, IValueTaskSource, IDisposable
     /// <summary>Most lines underway at once: what bounds a batch's memory, however long its body is.</summary>
     public const int LinesMax = 256;
 
+    private int _most = LinesMax;
     private readonly BatchLine[] _lines = new BatchLine[LinesMax];
     private readonly GroupedRequest[] _asked = new GroupedRequest[LinesMax];
 
@@ -33,14 +34,16 @@ internal sealed class BatchRun : RequestGroup, IValueTaskSource, IDisposable
     public int Count { get; private set; }
 
     /// <summary>Whether no more lines fit.</summary>
-    public bool IsFull => Count == LinesMax;
+    public bool IsFull => Count == _most;
 
     /// <summary>The next line, to be read into.</summary>
     public BatchLine Next() => _lines[Count++];
 
     /// <summary>Begins anew.</summary>
-    public void Begin()
+    /// <param name="most">Lines that the space takes at once at most.</param>
+    public void Begin(int most = LinesMax)
     {
+        _most = Math.Min(most, LinesMax);
         Count = 0;
         Out.Begin();
     }
@@ -49,16 +52,6 @@ internal sealed class BatchRun : RequestGroup, IValueTaskSource, IDisposable
     public async ValueTask ExecuteAsync(Space space)
     {
         await SendAsync(space);
-        bool again = false;
-        for (int i = 0; i < Count; i++)
-        {
-            again |= _lines[i].AsksAgain();
-        }
-
-        if (again)
-        {
-            await SendAsync(space);
-        }
 
         for (int i = 0; i < Count; i++)
         {

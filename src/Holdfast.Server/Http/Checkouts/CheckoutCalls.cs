@@ -117,7 +117,7 @@ internal sealed class CheckoutCalls(SpaceCall frame, SpaceHost host, PaymentHost
         bool created = command is BeginCheckout && !answer.Repeat;
         if (command is BeginCheckout && (created || respondAsync))
         {
-            context.Response.Headers.Location = context.Request.Path.ToUriComponent() + "/" + Uri.EscapeDataString(command.CheckoutId);
+            context.Response.Headers.Location = PathId.Location(context, command.CheckoutId);
         }
 
         if (respondAsync)
@@ -138,27 +138,39 @@ internal sealed class CheckoutCalls(SpaceCall frame, SpaceHost host, PaymentHost
         bool forOrder = wait == TimeSpan.Zero && !respondAsync && command is BeginCheckout { ChannelMakesCalls: true };
         TimeSpan left = forOrder ? OrderWait : respondAsync ? TimeSpan.Zero : wait;
         long began = host.Time.GetTimestamp();
-        bool repeat = answer.Repeat;
         while (answer is { Code: Code.Ok, Detail: CheckoutView view } && !(forOrder ? HasOrder(view) : IsSettled(view)) && left > host.Time.GetElapsedTime(began))
         {
             // Waiting begins before the look, so that nothing happens between the two unseen.
             using var looked = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             Task<bool> moved = space.WaitForCheckoutAsync(view.Id, left - host.Time.GetElapsedTime(began), looked.Token);
-            answer = await space.AskAsync(new GetCheckout(host.Hasher, view.Id));
-            if (answer is { Code: Code.Ok, Detail: CheckoutView now } && !(forOrder ? HasOrder(now) : IsSettled(now)))
+            if (await LookAsync(view.Id) && answer.Detail is CheckoutView now && !(forOrder ? HasOrder(now) : IsSettled(now)))
             {
                 await moved;
-                answer = await space.AskAsync(new GetCheckout(host.Hasher, view.Id));
+                if (await LookAsync(view.Id))
+                {
+                    continue;
+                }
             }
-            else
-            {
-                await looked.CancelAsync();
-                await ((Task)moved).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
+
+            await looked.CancelAsync();
+            await ((Task)moved).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            break;
         }
 
-        answer.Repeat = repeat;
         return answer;
+
+        // How the checkout stands now. The command was executed: that a look is refused must not say that it wasn't.
+        async Task<bool> LookAsync(string id)
+        {
+            Answer later = await space.AskAsync(new GetCheckout(host.Hasher, id));
+            if (later.Code == Code.Ok)
+            {
+                later.Repeat = answer.Repeat;
+                answer = later;
+            }
+
+            return later.Code == Code.Ok;
+        }
     }
 
     private static bool HasOrder(CheckoutView checkout) =>

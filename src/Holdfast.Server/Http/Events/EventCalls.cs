@@ -43,6 +43,11 @@ internal sealed class EventCalls(SpaceOf spaces, CallPool calls, SpaceHost host,
             {
                 await call.RefuseAsync(context, Problem.Of(Code.Invalid), "after must be a sequence: 0 or more");
             }
+            else if (after > space.Durable.Sequence)
+            {
+                await call.RefuseAsync(
+                    context, Problem.Of(Code.Conflict), $"the journal ends at {space.Durable.Sequence}: what you read before was of another one (a backup was put back?); begin anew at 0");
+            }
             else if (await FirstAfterAsync(space, after, context.RequestAborted) is var first && first > after + 1)
             {
                 await call.RefuseAsync(context, Problem.Of(Code.TooOld), $"the journal begins at {first}: what was before it has been trimmed");

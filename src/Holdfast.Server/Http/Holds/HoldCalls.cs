@@ -61,7 +61,7 @@ internal sealed class HoldCalls(SpaceOf spaces, CallPool calls, Access access, H
             }
             else if (answer.Repeat)
             {
-                await RepeatAsync(context, call, space);
+                await AnswerAsync(context, call, answer); // how it stands by now
             }
             else
             {
@@ -99,14 +99,6 @@ internal sealed class HoldCalls(SpaceOf spaces, CallPool calls, Access access, H
             // Nobody who sends an empty list means "everything".
             command.Fail("lines is empty: leave it out to confirm everything");
         }
-    }
-
-    /// <summary>A repeat tells how the hold stands by now: part of it may be confirmed already.</summary>
-    private static async Task RepeatAsync(HttpContext context, Call call, Space space)
-    {
-        call.GetHold.Command.Reset(call.Body.Text(Fields.Id));
-        await space.SendAsync(call.GetHold.Request);
-        await AnswerAsync(context, call, call.GetHold.Request.Answer);
     }
 
     private Task GetAsync(HttpContext context) => OnHoldAsync(context, Fields.None, static (call, id) =>
@@ -197,6 +189,7 @@ internal sealed class HoldCalls(SpaceOf spaces, CallPool calls, Access access, H
             }
         }
 
-        return string.Concat(context.Request.Path.Value, "/", name);
+        // The path is "/v1/holds" or "/v1/spaces/{space}/holds", and a slash may stand at its end.
+        return string.Concat(context.Request.Path.Value!.AsSpan().TrimEnd('/'), "/", name);
     }
 }

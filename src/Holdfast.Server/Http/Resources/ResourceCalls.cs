@@ -130,7 +130,7 @@ internal sealed class ResourceCalls(SpaceOf spaces, ViewHost views, CallPool cal
             call.Out.Resource(resource, 0, deficit, atRisk?.Holds);
             if (status(answer) is var code && code == StatusCodes.Status201Created)
             {
-                context.Response.Headers.Location = context.Request.Path.ToUriComponent();
+                context.Response.Headers.Location = PathId.Location(context, resource.Id);
             }
 
             await call.SendAsync(context, code);

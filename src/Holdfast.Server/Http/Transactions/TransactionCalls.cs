@@ -92,7 +92,7 @@ internal sealed class TransactionCalls(SpaceCall frame, SpaceHost host)
         bool created = command is BeginTransaction && !answer.Repeat;
         if (created)
         {
-            context.Response.Headers.Location = context.Request.Path.ToUriComponent() + "/" + Uri.EscapeDataString(command.TransactionId);
+            context.Response.Headers.Location = PathId.Location(context, command.TransactionId);
         }
 
         await call.SendAsync(context, created ? StatusCodes.Status201Created : StatusCodes.Status200OK);
@@ -110,10 +110,14 @@ internal sealed class TransactionCalls(SpaceCall frame, SpaceHost host)
         }
 
         await ended;
-        bool repeat = answer.Repeat;
-        answer = await space.AskAsync(new GetTransaction(host.Hasher, command.TransactionId));
-        answer.Repeat = repeat;
-        return answer;
+        Answer later = await space.AskAsync(new GetTransaction(host.Hasher, command.TransactionId));
+        if (later.Code != Code.Ok)
+        {
+            return answer; // the command was executed: that this look was refused must not say that it wasn't
+        }
+
+        later.Repeat = answer.Repeat;
+        return later;
     }
 
     private Task ListAsync(HttpContext context) => frame.RunAsync(context, async (call, space) =>
