@@ -34,7 +34,7 @@ public sealed class CheckoutsClient
     {
         ArgumentNullException.ThrowIfNull(request);
         var body = new CheckoutBeginBody(
-            request.Id,
+            HttpChannel.PathId(request.Id, nameof(request)),
             request.Owner,
             [.. request.Lines.Select(l => new LineBody(l.Resource, l.Quantity))],
             request.Amount,

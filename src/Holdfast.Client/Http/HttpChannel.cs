@@ -42,12 +42,18 @@ internal sealed class HttpChannel
     /// <exception cref="ArgumentException">The id can't be a segment.</exception>
     public static string Segment(string id)
     {
-        ArgumentException.ThrowIfNullOrEmpty(id);
+        return Uri.EscapeDataString(PathId(id, nameof(id)));
+    }
+
+    /// <summary>The id, if it can be a segment of a path: now, or in later calls.</summary>
+    /// <exception cref="ArgumentException">It can't.</exception>
+    public static string PathId(string id, string parameter)
+    {
         // RFC 3986 section 5.2.4: servers and proxies remove dot segments, percent-encoded ones too. The call would
         // silently go to another path.
-        return id is "." or ".."
-            ? throw new ArgumentException($"The id '{id}' can't be addressed over HTTP.", nameof(id))
-            : Uri.EscapeDataString(id);
+        return Requests.Id(id, parameter) is "." or ".."
+            ? throw new ArgumentException($"The id '{id}' can't be addressed over HTTP.", parameter)
+            : id;
     }
 
     /// <summary>Sends until there is an answer.</summary>

@@ -7,9 +7,6 @@ namespace Holdfast.Client;
 /// <summary>Holdfast over HTTP and JSON: every call of the interface, at an HTTP request each.</summary>
 public sealed class HttpHoldfastClient : IHoldfastClient
 {
-    // The server wants one for the audit trail.
-    private const string NoReason = "not said";
-
     private readonly HoldfastClientOptions _options;
     private readonly HttpChannel _channel;
     private readonly HttpClient _http;
@@ -45,12 +42,8 @@ public sealed class HttpHoldfastClient : IHoldfastClient
     public async ValueTask<HoldResult> TryHoldAsync(HoldRequest request, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(request);
-        if (request.Owner is "" or "-")
-        {
-            throw new ArgumentException("An owner must be null (nobody) or a name; '-' means nobody in RESP.", nameof(request));
-        }
-
-        var id = request.Id ?? _options.MakeId();
+        Requests.CheckOwner(request.Owner, nameof(request));
+        var id = HttpChannel.PathId(request.Id ?? _options.MakeId(), nameof(request));
         long? ttlSeconds = request.Ttl is { } ttl ? Requests.Seconds(ttl) : null;
         if (Requests.CheckLines(request.Lines) is { } invalid)
         {
@@ -64,6 +57,7 @@ public sealed class HttpHoldfastClient : IHoldfastClient
     /// <inheritdoc/>
     public ValueTask<HoldResult> ConfirmAsync(string id, ConfirmRequest? request = null, CancellationToken cancellationToken = default)
     {
+        var path = $"holds/{HttpChannel.Segment(id)}/confirm";
         if (request?.Lines is { } lines && Requests.CheckLines(lines) is { } invalid)
         {
             return new(new HoldResult { Id = id, Refusal = invalid });
@@ -72,7 +66,7 @@ public sealed class HttpHoldfastClient : IHoldfastClient
         var body = request is null or { Lines: null, KeepRemainder: false }
             ? null
             : Bytes(new ConfirmBody(Lines(request.Lines), request.KeepRemainder ? true : null), WireJson.Default.ConfirmBody);
-        return PostHoldAsync($"holds/{HttpChannel.Segment(id)}/confirm", body, id, id, cancellationToken);
+        return PostHoldAsync(path, body, id, id, cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -88,14 +82,15 @@ public sealed class HttpHoldfastClient : IHoldfastClient
     public ValueTask<HoldResult> ReturnAsync(string holdId, ReturnRequest request, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(request);
-        if (Requests.CheckLines(request.Lines) is { } invalid)
+        var path = $"holds/{HttpChannel.Segment(holdId)}/returns";
+        var id = Requests.Id(request.Id ?? _options.MakeId(), nameof(request));
+        if ((Requests.CheckLines(request.Lines) ?? Requests.CheckReason(request.Reason)) is { } invalid)
         {
             return new(new HoldResult { Id = holdId, Refusal = invalid });
         }
 
-        var id = request.Id ?? _options.MakeId();
-        var body = Bytes(new ReturnBody(id, Lines(request.Lines)!, request.Reason ?? NoReason), WireJson.Default.ReturnBody);
-        return PostHoldAsync($"holds/{HttpChannel.Segment(holdId)}/returns", body, holdId, id, cancellationToken);
+        var body = Bytes(new ReturnBody(id, Lines(request.Lines)!, Requests.Reason(request.Reason)), WireJson.Default.ReturnBody);
+        return PostHoldAsync(path, body, holdId, id, cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -126,12 +121,18 @@ public sealed class HttpHoldfastClient : IHoldfastClient
     public async ValueTask<AdjustmentResult> AdjustAsync(string resource, Adjustment adjustment, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(adjustment);
-        var id = adjustment.Id ?? _options.MakeId();
+        var path = $"resources/{HttpChannel.Segment(resource)}/adjustments";
+        var id = Requests.Id(adjustment.Id ?? _options.MakeId(), nameof(adjustment));
+        if (Requests.CheckReason(adjustment.Reason) is { } invalid)
+        {
+            return new AdjustmentResult { Id = id, Refusal = invalid };
+        }
+
         var body = new AdjustBody(
-            id, adjustment.Delta, adjustment.Set, adjustment.ExpectedVersion, adjustment.Reason ?? NoReason, adjustment.Force ? true : null);
+            id, adjustment.Delta, adjustment.Set, adjustment.ExpectedVersion, Requests.Reason(adjustment.Reason), adjustment.Force ? true : null);
         var answer = await _channel.SendAsync(
             HttpMethod.Post,
-            $"resources/{HttpChannel.Segment(resource)}/adjustments",
+            path,
             Bytes(body, WireJson.Default.AdjustBody),
             WireJson.Default.ResourceBody,
             id,

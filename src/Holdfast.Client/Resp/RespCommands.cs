@@ -68,20 +68,17 @@ internal readonly struct ExtendCommand(string id, long ttlSeconds) : IRespComman
     }
 }
 
-/// <summary><c>STOCK.ADJUST resource adjustment-id delta [reason]</c></summary>
-internal readonly struct AdjustCommand(string resource, string id, long delta, string? reason) : IRespCommand
+/// <summary><c>STOCK.ADJUST resource adjustment-id delta reason</c></summary>
+internal readonly struct AdjustCommand(string resource, string id, long delta, string reason) : IRespCommand
 {
     public void Write(RespWriter writer)
     {
-        writer.BeginCommand(reason is null ? 4 : 5);
+        writer.BeginCommand(5);
         writer.Argument("STOCK.ADJUST"u8);
         writer.Argument(resource);
         writer.Argument(id);
         writer.Argument(delta);
-        if (reason is not null)
-        {
-            writer.Argument(reason);
-        }
+        writer.Argument(reason);
     }
 }
 

@@ -55,12 +55,8 @@ public sealed class RespHoldfastClient : IHoldfastClient
     public async ValueTask<HoldResult> TryHoldAsync(HoldRequest request, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(request);
-        if (request.Owner is "" or "-")
-        {
-            throw new ArgumentException("An owner must be null (nobody) or a name; '-' means nobody in RESP.", nameof(request));
-        }
-
-        var id = request.Id ?? _options.MakeId();
+        Requests.CheckOwner(request.Owner, nameof(request));
+        var id = Requests.Id(request.Id ?? _options.MakeId(), nameof(request));
         var ttlSeconds = request.Ttl is { } ttl ? Requests.Seconds(ttl) : 0;
         if (Requests.CheckLines(request.Lines) is { } invalid)
         {
@@ -86,7 +82,7 @@ public sealed class RespHoldfastClient : IHoldfastClient
     /// <inheritdoc/>
     public ValueTask<HoldResult> ConfirmAsync(string id, ConfirmRequest? request = null, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(id);
+        Requests.Id(id, nameof(id));
         return request?.Lines is { } lines && Requests.CheckLines(lines) is { } invalid
             ? new(new HoldResult { Id = id, Refusal = invalid })
             : StateAsync(new ConfirmCommand(id, request), id, cancellationToken);
@@ -95,14 +91,14 @@ public sealed class RespHoldfastClient : IHoldfastClient
     /// <inheritdoc/>
     public ValueTask<HoldResult> CancelAsync(string id, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(id);
+        Requests.Id(id, nameof(id));
         return StateAsync(new UnaryCommand("HOLD.CANCEL", id), id, cancellationToken);
     }
 
     /// <inheritdoc/>
     public ValueTask<HoldResult> ExtendAsync(string id, TimeSpan ttl, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(id);
+        Requests.Id(id, nameof(id));
         return StateAsync(new ExtendCommand(id, Requests.Seconds(ttl)), id, cancellationToken);
     }
 
@@ -113,7 +109,7 @@ public sealed class RespHoldfastClient : IHoldfastClient
     /// <inheritdoc/>
     public async ValueTask<Hold?> GetHoldAsync(string id, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(id);
+        Requests.Id(id, nameof(id));
         var reply = await SendAsync(new UnaryCommand("HOLD.GET", id), id: null, cancellationToken).ConfigureAwait(false);
         return IsMissing(reply) ? null : RespReplies.ToHold(reply);
     }
@@ -125,7 +121,7 @@ public sealed class RespHoldfastClient : IHoldfastClient
     /// <inheritdoc/>
     public async ValueTask<Resource?> GetResourceAsync(string id, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(id);
+        Requests.Id(id, nameof(id));
         var reply = await SendAsync(new UnaryCommand("STOCK.GET", id), id: null, cancellationToken).ConfigureAwait(false);
         return IsMissing(reply) ? null : RespReplies.ToResource(reply);
     }
@@ -133,15 +129,20 @@ public sealed class RespHoldfastClient : IHoldfastClient
     /// <inheritdoc/>
     public async ValueTask<AdjustmentResult> AdjustAsync(string resource, Adjustment adjustment, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(resource);
+        Requests.Id(resource, nameof(resource));
         ArgumentNullException.ThrowIfNull(adjustment);
         if (adjustment.Delta is not { } delta || adjustment.Force)
         {
             return await Http("An absolute or forced adjustment").AdjustAsync(resource, adjustment, cancellationToken).ConfigureAwait(false);
         }
 
-        var id = adjustment.Id ?? _options.MakeId();
-        var reply = await SendAsync(new AdjustCommand(resource, id, delta, adjustment.Reason), id, cancellationToken).ConfigureAwait(false);
+        var id = Requests.Id(adjustment.Id ?? _options.MakeId(), nameof(adjustment));
+        if (Requests.CheckReason(adjustment.Reason) is { } invalid)
+        {
+            return new AdjustmentResult { Id = id, Refusal = invalid };
+        }
+
+        var reply = await SendAsync(new AdjustCommand(resource, id, delta, Requests.Reason(adjustment.Reason)), id, cancellationToken).ConfigureAwait(false);
         return RespReplies.ToRefusal(reply) is { } refusal
             ? new AdjustmentResult { Id = id, Refusal = refusal }
             : new AdjustmentResult { Id = id, Available = RespReplies.ToInteger(reply) };

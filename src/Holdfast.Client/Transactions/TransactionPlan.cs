@@ -15,8 +15,7 @@ public sealed class TransactionPlan
 
     private TransactionPlan(string id, bool isMessage)
     {
-        ArgumentException.ThrowIfNullOrEmpty(id);
-        Id = id;
+        Id = HttpChannel.PathId(id, nameof(id));
         _isMessage = isMessage;
     }
 

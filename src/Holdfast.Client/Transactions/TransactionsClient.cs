@@ -49,7 +49,7 @@ public sealed class TransactionsClient
     /// <exception cref="HoldRefusedException">The id is taken by another body, or too old.</exception>
     public async Task<OpenTransaction> BeginAsync(string id, TimeSpan? timeout = null, CancellationToken cancellationToken = default)
     {
-        ArgumentException.ThrowIfNullOrEmpty(id);
+        HttpChannel.PathId(id, nameof(id));
         var body = new BeginBody(id, (decimal?)timeout?.TotalSeconds, _options.TimeProvider.GetUtcNow(), true, null, []);
         TransactionResult begun = await PostAsync("transactions", Bytes(body), id, null, cancellationToken).ConfigureAwait(false);
         return new OpenTransaction(this, begun.EnsureSucceeded(), _options, _http);
