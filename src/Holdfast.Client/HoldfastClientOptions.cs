@@ -13,7 +13,8 @@ public sealed class HoldfastClientOptions
     /// <summary><c>host:port</c> of the RESP listener, e.g. <c>localhost:6380</c> or <c>[::1]:6380</c>.</summary>
     public string? RespAddress { get; set; }
 
-    /// <summary>Sent as <c>Authorization: Bearer</c>, or as <c>AUTH</c> over RESP. Null on an open (loopback) server.</summary>
+    /// <summary>Sent as <c>Authorization: Bearer</c>, or as <c>AUTH</c> over RESP: printable ASCII without blanks around it.
+    /// Null on an open (loopback) server, which also lets a key pass that it doesn't need.</summary>
     public string? ApiKey { get; set; }
 
     /// <summary>The space that every call goes to. Null: the space <c>default</c>.</summary>
@@ -45,6 +46,10 @@ public sealed class HoldfastClientOptions
         Rule.Check(Space is not { Length: 0 }, nameof(Space), "null (the default space) or a name");
         Rule.Check(
             HttpAddress is null or { IsAbsoluteUri: true, Scheme: "http" or "https" }, nameof(HttpAddress), "an absolute http or https address");
+        Rule.Check(
+            ApiKey is null || (ApiKey.Length > 0 && ApiKey[0] != ' ' && ApiKey[^1] != ' ' && !ApiKey.AsSpan().ContainsAnyExceptInRange(' ', '~')),
+            nameof(ApiKey),
+            "null, or printable ASCII without blanks (or a line's end) around it");
         Rule.Check(PendingCommandsMax is >= 1 and <= 1 << 20, nameof(PendingCommandsMax), "1 to 1,048,576");
         Rule.Check(ConnectTimeout > TimeSpan.Zero && ConnectTimeout <= TimeSpan.FromDays(1), nameof(ConnectTimeout), "above zero, at most a day");
         Rule.Check(TimeProvider is not null, nameof(TimeProvider), "set");

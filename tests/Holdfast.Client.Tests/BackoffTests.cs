@@ -71,6 +71,16 @@ public class BackoffTests
         { "ConnectTimeout", o => o.ConnectTimeout = TimeSpan.Zero },
         { "RespAddress", o => o.RespAddress = "localhost" },
         { "RespAddress", o => o.RespAddress = "localhost:70000" },
+        { "RespAddress", o => o.RespAddress = "localhost:+6380" },
+        { "RespAddress", o => o.RespAddress = "::1:6380" },
+        { "RespAddress", o => o.RespAddress = "[localhost]:6380" },
+        { "RespAddress", o => o.RespAddress = " localhost:6380" },
+        { "RespAddress", o => o.RespAddress = "redis://localhost:6380" },
+        { "ApiKey", o => o.ApiKey = "" },
+        { "ApiKey", o => o.ApiKey = "secret\n" },
+        { "ApiKey", o => o.ApiKey = " secret" },
+        { "ApiKey", o => o.ApiKey = "secret\t" },
+        { "ApiKey", o => o.ApiKey = "sécret" },
         { "MaxAttempts", o => o.Retry.MaxAttempts = 0 },
         { "OverallTimeout", o => o.Retry.OverallTimeout = Timeout.InfiniteTimeSpan },
         { "MaxDelay", o => o.Retry.MaxDelay = TimeSpan.Zero },
@@ -85,4 +95,12 @@ public class BackoffTests
 
         Should.Throw<ArgumentException>(() => HoldfastClient.Connect(options)).Message.ShouldContain(name);
     }
+
+    [Theory]
+    [InlineData("127.0.0.1:6380")]
+    [InlineData("[::1]:6380")]
+    [InlineData("redis_1:6380")]
+    [InlineData("shop.example.org:6380")]
+    public void Host_and_port_in_any_form_are_taken(string address) =>
+        Should.NotThrow(() => HoldfastClient.Connect(new HoldfastClientOptions { RespAddress = address, ApiKey = "two words" }));
 }

@@ -42,7 +42,6 @@ public class RespCommandTests
     public void Extend_adjust_and_the_one_argument_commands()
     {
         Written(new ExtendCommand("h", 60)).ShouldBe("HOLD.EXTEND h 60");
-        Written(new AdjustCommand("sku-1", "a-1", -5, null)).ShouldBe("STOCK.ADJUST sku-1 a-1 -5");
         Written(new AdjustCommand("sku-1", "a-1", 5, "count of today")).ShouldBe("STOCK.ADJUST sku-1 a-1 5 count of today");
         Written(new UnaryCommand("HOLD.GET", "été\r\n")).ShouldBe("HOLD.GET été\r\n");
     }
@@ -62,12 +61,22 @@ public class RespCommandTests
     }
 
     [Theory]
-    [InlineData("INSUFFICIENT sku-1 asked 2 available 0", RefusalCode.Insufficient, "sku-1", 2L, 0L)]
-    [InlineData("INSUFFICIENT a b asked c asked 2 available -3", RefusalCode.Insufficient, "a b asked c", 2L, -3L)]
-    [InlineData("LIMIT_EXCEEDED sku-1 asked 2 available 1 hold h-7", RefusalCode.LimitExceeded, "sku-1", 2L, 1L)]
-    [InlineData("CANCELLED", RefusalCode.Cancelled, null, null, null)]
-    [InlineData("BRAND_NEW something", RefusalCode.Unknown, null, null, null)]
-    public void Refusal_is_read_from_its_words(string text, RefusalCode code, string? resource, long? asked, long? available)
+    [InlineData("INSUFFICIENT sku-1 asked 2 available 0", RefusalCode.Insufficient, "sku-1", 2L, 0L, null)]
+    [InlineData("INSUFFICIENT a b asked c asked 2 available -3", RefusalCode.Insufficient, "a b asked c", 2L, -3L, null)]
+    [InlineData("INSUFFICIENT a asked asked 2 available 0", RefusalCode.Insufficient, "a asked", 2L, 0L, null)]
+    [InlineData("LIMIT_EXCEEDED sku-1 asked 2 available 1 hold h-7", RefusalCode.LimitExceeded, "sku-1", 2L, 1L, "h-7")]
+    [InlineData("LIMIT_EXCEEDED sku 1 asked 2 available 1 hold ann's hold (the first)", RefusalCode.LimitExceeded, "sku 1", 2L, 1L, "ann's hold (the first)")]
+    [InlineData("EXCEEDS_HOLD sku-1 asked 5 available 1", RefusalCode.ExceedsHold, "sku-1", 5L, 1L, null)]
+    [InlineData("DISABLED sku 1 asked 2 available 0 (it takes no new holds)", RefusalCode.Disabled, "sku 1", 2L, 0L, null)]
+    [InlineData("NOT_OPEN sku-1 asked 2 available 0 (it opens at 06:00 (UTC))", RefusalCode.NotOpen, "sku-1", 2L, 0L, null)]
+    [InlineData("UNKNOWN_RESOURCE sku-1 asked 2 available 0 (there is no such resource)", RefusalCode.UnknownResource, "sku-1", 2L, 0L, null)]
+    [InlineData("VERSION_MISMATCH sku-1 asked 3 available 4", RefusalCode.VersionMismatch, "sku-1", 3L, 4L, null)]
+    [InlineData("UNKNOWN_RESOURCE there is no resource sku-1", RefusalCode.UnknownResource, null, null, null, null)]
+    [InlineData("INVALID 'x asked 2 available 1' is too long", RefusalCode.Invalid, null, null, null, null)]
+    [InlineData("CONFLICT x asked 2 available 1", RefusalCode.Conflict, null, null, null, null)]
+    [InlineData("CANCELLED", RefusalCode.Cancelled, null, null, null, null)]
+    [InlineData("BRAND_NEW something", RefusalCode.Unknown, null, null, null, null)]
+    public void Refusal_is_read_from_its_words(string text, RefusalCode code, string? resource, long? asked, long? available, string? hold)
     {
         var refusal = RespReplies.ToRefusal(RespValue.Of(RespKind.Error, text)).ShouldNotBeNull();
 
@@ -76,6 +85,7 @@ public class RespCommandTests
         refusal.Resource.ShouldBe(resource);
         refusal.Asked.ShouldBe(asked);
         refusal.Available.ShouldBe(available);
+        refusal.BlockingHold.ShouldBe(hold);
     }
 
     [Fact]

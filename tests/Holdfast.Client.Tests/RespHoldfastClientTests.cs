@@ -207,6 +207,29 @@ public class RespHoldfastClientTests
     }
 
     [Fact]
+    public async Task Key_that_an_open_server_does_not_need_is_no_mistake()
+    {
+        await using var server = new ScriptedRespServer((command, _) => command[0] == "AUTH"
+            ? "-ERR AUTH called without any API key configured for this server. Nothing to do: go on.\r\n"
+            : "+cancelled\r\n");
+        await using var client = server.Client(o => o.ApiKey = "secret");
+
+        (await client.CancelAsync("h-1", Test)).State.ShouldBe(HoldState.Cancelled);
+    }
+
+    [Fact]
+    public async Task Space_that_is_not_there_is_not_a_hold_that_is_not_there()
+    {
+        await using var server = new ScriptedRespServer((_, _) => "-NOT_FOUND there is no space berlin: create it first with PUT /v1/spaces/berlin\r\n");
+        await using var inSpace = server.Client(o => o.Space = "berlin");
+        await using var inDefault = server.Client();
+
+        (await Should.ThrowAsync<HoldfastProtocolException>(inSpace.GetHoldAsync("h", Test).AsTask())).Message.ShouldContain("no space berlin");
+        (await Should.ThrowAsync<HoldfastProtocolException>(inDefault.GetHoldAsync("h", Test).AsTask())).Message.ShouldContain("no space berlin");
+        (await Should.ThrowAsync<HoldfastProtocolException>(inDefault.ConfirmAsync("h", cancellationToken: Test).AsTask())).Message.ShouldContain("no space berlin");
+    }
+
+    [Fact]
     public async Task Wrong_key_is_denied_without_repeating()
     {
         await using var server = new ScriptedRespServer((_, _) => "-WRONGPASS no such key\r\n");

@@ -117,10 +117,45 @@ public class RespRetryTests
     }
 
     [Fact]
-    public async Task Bytes_that_are_no_RESP_end_the_connection_and_the_call_is_repeated()
+    public async Task Server_that_does_not_speak_RESP_is_not_asked_again()
     {
-        await using var server = new ScriptedRespServer((_, connection) => connection == 1 ? "HTTP/1.1 400 Bad Request\r\n" : "+cancelled\r\n");
+        await using var server = new ScriptedRespServer((_, _) => "HTTP/1.1 400 Bad Request\r\n");
         await using var client = server.Client();
+
+        (await Should.ThrowAsync<HoldfastProtocolException>(client.CancelAsync("h-1", Test).AsTask())).Message.ShouldContain("RespAddress");
+
+        server.Connections.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Nor_when_it_shows_in_the_introduction()
+    {
+        await using var server = new ScriptedRespServer((_, _) => "HTTP/1.1 400 Bad Request\r\n");
+        await using var client = server.Client(o => o.ApiKey = "secret");
+
+        (await Should.ThrowAsync<HoldfastProtocolException>(client.CancelAsync("h-1", Test).AsTask())).Message.ShouldContain("RespAddress");
+
+        server.Connections.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Connection_after_bytes_that_were_no_RESP_is_a_new_one()
+    {
+        await using var server = new ScriptedRespServer((_, connection) => connection == 1 ? "?\r\n" : "+cancelled\r\n");
+        await using var client = server.Client();
+
+        await Should.ThrowAsync<HoldfastProtocolException>(client.CancelAsync("h-1", Test).AsTask());
+        (await client.CancelAsync("h-1", Test)).State.ShouldBe(HoldState.Cancelled);
+
+        server.Connections.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task Space_of_a_server_that_starts_is_asked_for_again()
+    {
+        await using var server = new ScriptedRespServer((command, connection) =>
+            connection == 1 ? "-UNAVAILABLE the server is still reading its journal\r\n" : command[0] == "SPACE" ? "+OK\r\n" : "+cancelled\r\n");
+        await using var client = server.Client(o => o.Space = "berlin");
 
         (await client.CancelAsync("h-1", Test)).State.ShouldBe(HoldState.Cancelled);
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Holdfast.Client.Retries;
@@ -106,20 +107,25 @@ internal sealed class RespConnector(HoldfastClientOptions options, Backoff backo
     {
         if (options.ApiKey is { } key)
         {
-            await ExpectOkAsync(connection, new UnaryCommand("AUTH", key), cancellationToken).ConfigureAwait(false);
+            await IntroduceAsync(connection, new UnaryCommand("AUTH", key), cancellationToken).ConfigureAwait(false);
         }
 
         if (options.Space is { } space)
         {
-            await ExpectOkAsync(connection, new UnaryCommand("SPACE", space), cancellationToken).ConfigureAwait(false);
+            await IntroduceAsync(connection, new UnaryCommand("SPACE", space), cancellationToken).ConfigureAwait(false);
         }
     }
 
-    private async Task ExpectOkAsync(RespConnection connection, UnaryCommand command, CancellationToken cancellationToken)
+    private async Task IntroduceAsync(RespConnection connection, UnaryCommand command, CancellationToken cancellationToken)
     {
         var pending = pool.Rent();
         connection.Enqueue(command, pending);
         var completion = await pending.WaitAsync(cancellationToken).ConfigureAwait(false);
+        if (completion.Cause is RespFormatException e)
+        {
+            throw RespReplies.NotResp(e);
+        }
+
         if (completion.Kind != CompletionKind.Reply)
         {
             throw new IOException(completion.Reason, completion.Cause);
@@ -128,6 +134,12 @@ internal sealed class RespConnector(HoldfastClientOptions options, Backoff backo
         if (RespReplies.RetryableFailure(completion.Reply) is { } failure)
         {
             throw new IOException(failure.Message);
+        }
+
+        // An open server needs no key, and over HTTP doesn't look at one.
+        if (RespReplies.SaysThatNoKeyIsNeeded(completion.Reply))
+        {
+            return;
         }
 
         if (RespReplies.ToRefusal(completion.Reply) is { } refusal)
@@ -141,11 +153,19 @@ internal sealed class RespConnector(HoldfastClientOptions options, Backoff backo
         var colon = address?.LastIndexOf(':') ?? -1;
         ushort port = 0;
         Rule.Check(
-            colon > 0 && ushort.TryParse(address.AsSpan(colon + 1), out port) && port != 0,
+            colon > 0 && IsHost(address![..colon]) && ushort.TryParse(address.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out port) && port != 0,
             nameof(HoldfastClientOptions.RespAddress),
-            $"host:port, not '{address}'");
+            $"host:port, with an IPv6 address in brackets, not '{address}'");
         return IPEndPoint.TryParse(address!, out var ip) ? ip : new DnsEndPoint(address![..colon], port);
     }
+
+    // Without brackets, the last part of an IPv6 address can't be told from a port.
+    private static bool IsHost(string host) => Uri.CheckHostName(host) switch
+    {
+        UriHostNameType.IPv6 => host[0] == '[',
+        UriHostNameType.Unknown => false,
+        _ => true,
+    };
 
     /// <summary>A connection, or why there is none.</summary>
     internal readonly record struct Opened(RespConnection? Connection, AttemptFailure Failure);

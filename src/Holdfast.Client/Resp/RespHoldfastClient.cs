@@ -253,6 +253,7 @@ public sealed class RespHoldfastClient : IHoldfastClient
 
     private static AttemptFailure? Failure(in Completion completion) => completion.Kind switch
     {
+        _ when completion.Cause is RespFormatException e => throw RespReplies.NotResp(e),
         CompletionKind.Reply => RespReplies.RetryableFailure(completion.Reply),
         CompletionKind.Lost => new AttemptFailure(MayHaveExecuted: true, completion.Reason!, Cause: completion.Cause),
         _ => new AttemptFailure(MayHaveExecuted: false, completion.Reason!, Cause: completion.Cause),

@@ -40,10 +40,20 @@ internal static class RespReplies
                 throw new HoldfastDeniedException($"The server denied the call ({text}). Set {nameof(HoldfastClientOptions.ApiKey)} to a key with the role for it.");
             case "ERR" or "MOVED" or "":
                 throw new HoldfastProtocolException($"The server did not accept the command: {text}");
+            case "NOT_FOUND" when text.StartsWith("NOT_FOUND there is no space ", StringComparison.Ordinal):
+                throw new HoldfastProtocolException($"{text["NOT_FOUND ".Length..]}. Is {nameof(HoldfastClientOptions.Space)} right?");
             default:
                 return ParseRefusal(word, text);
         }
     }
+
+    /// <summary>Whether it is an open server's answer to AUTH.</summary>
+    public static bool SaysThatNoKeyIsNeeded(in RespValue reply) =>
+        reply.Kind == RespKind.Error && reply.Text!.StartsWith("ERR AUTH called without any API key", StringComparison.Ordinal);
+
+    /// <summary>The exception for bytes that were no RESP.</summary>
+    public static HoldfastProtocolException NotResp(RespFormatException cause) =>
+        new($"The answer is not RESP ({cause.Message}). Is {nameof(HoldfastClientOptions.RespAddress)} right, and not the HTTP port?", cause);
 
     public static HoldState ToState(in RespValue reply) =>
         reply.Kind == RespKind.Simple ? RefusalCodes.ParseState(reply.Text) : throw Unexpected(reply);
@@ -87,33 +97,66 @@ internal static class RespReplies
         Version = Number(reply, Field(reply, "version")),
     };
 
-    // "INSUFFICIENT sku-1 asked 2 available 0": the code, then the resource if one is meant, then what is for people.
-    // Read from the end, because a resource's id may itself contain spaces.
+    // The code, then what is for people; some codes begin that with what is counted.
     private static Refusal ParseRefusal(string word, string text)
     {
-        var code = word.ToLowerInvariant();
-        var message = text.Length > word.Length ? text[(word.Length + 1)..] : code;
-        var refusal = new Refusal(RefusalCodes.Parse(code), code, message);
-        const string Asked = " asked ";
-        const string Available = " available ";
-        var asked = message.LastIndexOf(Asked, StringComparison.Ordinal);
-        if (asked <= 0)
+        var codeText = word.ToLowerInvariant();
+        var message = text.Length > word.Length ? text[(word.Length + 1)..] : codeText;
+        var code = RefusalCodes.Parse(codeText);
+        var refusal = new Refusal(code, codeText, message);
+        return code switch
         {
-            return refusal;
-        }
-
-        var rest = message[(asked + Asked.Length)..];
-        var available = rest.IndexOf(Available, StringComparison.Ordinal);
-        return refusal with
-        {
-            Resource = message[..asked],
-            Asked = LeadingNumber(rest),
-            Available = available < 0 ? null : LeadingNumber(rest[(available + Available.Length)..]),
+            RefusalCode.Insufficient or RefusalCode.LimitExceeded or RefusalCode.ExceedsHold or RefusalCode.VersionMismatch or RefusalCode.Disabled
+                or RefusalCode.NotOpen or RefusalCode.NotOwner or RefusalCode.UnknownResource => ReadCounts(refusal),
+            // Elsewhere such words are part of an id that the message quotes.
+            _ => refusal,
         };
     }
 
-    private static long? LeadingNumber(string text) =>
-        long.TryParse(Word(text), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : null;
+    // "sku-1 asked 2 available 0", then nothing, " hold h-1", or words in parentheses. Ids may themselves contain spaces and
+    // these very words, so the last place that reads so counts.
+    private static Refusal ReadCounts(Refusal refusal)
+    {
+        const string Asked = " asked ";
+        const string Hold = " hold ";
+        var text = refusal.Message.AsSpan();
+        for (var at = text.LastIndexOf(Asked); at > 0; at = text[..(at + 1)].LastIndexOf(Asked))
+        {
+            var rest = text[(at + Asked.Length)..];
+            if (TakeNumber(ref rest, out var asked) && TakeWord(ref rest, " available ") && TakeNumber(ref rest, out var available)
+                && (rest.IsEmpty || rest is [' ', '(', .., ')'] || rest.StartsWith(Hold)))
+            {
+                return refusal with
+                {
+                    Resource = text[..at].ToString(),
+                    Asked = asked,
+                    Available = available,
+                    BlockingHold = TakeWord(ref rest, Hold) ? rest.ToString() : null,
+                };
+            }
+        }
+
+        return refusal;
+    }
+
+    private static bool TakeNumber(ref ReadOnlySpan<char> text, out long number)
+    {
+        var end = text.IndexOf(' ');
+        var digits = end < 0 ? text : text[..end];
+        text = text[digits.Length..];
+        return long.TryParse(digits, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out number);
+    }
+
+    private static bool TakeWord(ref ReadOnlySpan<char> text, string word)
+    {
+        if (!text.StartsWith(word))
+        {
+            return false;
+        }
+
+        text = text[word.Length..];
+        return true;
+    }
 
     private static string Word(string text)
     {
