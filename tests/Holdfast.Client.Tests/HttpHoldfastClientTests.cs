@@ -280,4 +280,139 @@ public class HttpHoldfastClientTests
 
         (await call).Available.ShouldBe(5);
     }
+
+    [Fact]
+    public async Task Page_as_large_as_its_things_can_be_is_listed()
+    {
+        string thing = $$"""{"id":"{{new string('t', 128)}}","state":"trying","createdAt":"2026-11-23T06:00:00Z","deadline":"2026-11-23T06:00:00Z","branches":[],"explanation":"{{new string('e', 1_000_000)}}"}""";
+        string page = $$"""{"items":[{{string.Join(',', Enumerable.Repeat(thing, 20))}}],"next":null}""";
+        var http = new ScriptedHttp(ScriptedHttp.Json(200, page));
+        await using var client = http.Client();
+
+        var listed = 0;
+        await foreach (var transaction in client.Transactions.ListAsync(cancellationToken: Test))
+        {
+            transaction.Explanation!.Length.ShouldBe(1_000_000);
+            listed++;
+        }
+
+        listed.ShouldBe(20);
+        http.Sent.Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Answer_beyond_the_bound_is_said_plainly_and_not_asked_for_again()
+    {
+        var http = new ScriptedHttp(ScriptedHttp.Json(200, new string(' ', 3 * 1024 * 1024) + HeldBody), ScriptedHttp.Json(200, HeldBody));
+        await using var client = http.Client();
+
+        (await Should.ThrowAsync<HoldfastProtocolException>(client.GetHoldAsync("h-1", Test).AsTask())).Message.ShouldContain("larger than");
+        http.Sent.Count.ShouldBe(1);
+    }
+
+    [Theory]
+    [InlineData(404, "No such space", "not_found", "'berlin'")]
+    [InlineData(404, "No such path", "not_found", "http://shop.test/core/v1/spaces/berlin/")]
+    [InlineData(405, "The path doesn't take this method", "method_not_allowed", "http://shop.test/core/v1/spaces/berlin/")]
+    public async Task Wrong_space_or_address_is_not_a_thing_that_is_not_there(int status, string title, string code, string named)
+    {
+        var answer = ScriptedHttp.Problem(status, $$"""{"title":"{{title}}","status":{{status}},"detail":"words","code":"{{code}}"}""");
+        var http = new ScriptedHttp([.. Enumerable.Repeat(answer, 5)]);
+        await using var client = http.Client(o => o.Space = "berlin");
+
+        Task[] calls =
+        [
+            client.GetHoldAsync("h", Test).AsTask(),
+            client.GetResourceAsync("r", Test).AsTask(),
+            client.ConfirmAsync("h", cancellationToken: Test).AsTask(),
+            client.CancelAsync("h", Test).AsTask(),
+            client.Transactions.FindAsync("t", cancellationToken: Test),
+        ];
+        foreach (var call in calls)
+        {
+            (await Should.ThrowAsync<HoldfastProtocolException>(call)).Message.ShouldContain(named);
+        }
+
+        http.Sent.Count.ShouldBe(5);
+    }
+
+    [Fact]
+    public async Task Server_that_speaks_something_else_is_not_asked_again()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        await using var client = HoldfastClient.Connect(
+            new HoldfastClientOptions { HttpAddress = new Uri($"http://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}") });
+
+        var call = client.CancelAsync("h-1", Test).AsTask();
+        using var socket = await listener.AcceptSocketAsync(Test);
+        _ = await socket.ReceiveAsync(new byte[4096], Test);
+        await socket.SendAsync("-ERR unknown command 'POST'\r\n"u8.ToArray(), Test);
+
+        (await Should.ThrowAsync<HoldfastProtocolException>(call)).Message.ShouldContain("HttpAddress");
+        listener.Pending().ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task Server_without_TLS_under_an_https_address_is_not_asked_again()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        await using var client = HoldfastClient.Connect(
+            new HoldfastClientOptions { HttpAddress = new Uri($"https://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}") });
+
+        var call = client.CancelAsync("h-1", Test).AsTask();
+        using var socket = await listener.AcceptSocketAsync(Test);
+        _ = await socket.ReceiveAsync(new byte[4096], Test);
+        await socket.SendAsync("HTTP/1.1 400 Bad Request\r\n\r\n"u8.ToArray(), Test);
+
+        (await Should.ThrowAsync<HoldfastProtocolException>(call)).Message.ShouldContain("HttpAddress");
+        listener.Pending().ShouldBeFalse();
+    }
+
+    [Theory]
+    [InlineData("""{"id":"h-1","state":"held","lines":[null]}""")]
+    [InlineData("""{"id":"h-1","state":"held","lines":[{"quantity":1}]}""")]
+    [InlineData("""{"id":"h-1","state":null,"lines":[]}""")]
+    public async Task Hold_with_holes_is_not_of_this_protocol(string body)
+    {
+        var http = new ScriptedHttp(ScriptedHttp.Json(200, body));
+        await using var client = http.Client();
+
+        await Should.ThrowAsync<HoldfastProtocolException>(client.GetHoldAsync("h-1", Test).AsTask());
+    }
+
+    [Theory]
+    [InlineData("{}")]
+    [InlineData("""{"items":null,"next":null}""")]
+    [InlineData("""{"items":[null],"next":null}""")]
+    [InlineData("""{"items":[{"id":"t","state":"trying","createdAt":"2026-11-23T06:00:00Z","deadline":"2026-11-23T06:00:00Z","branches":[null]}],"next":null}""")]
+    public async Task Page_with_holes_is_not_of_this_protocol(string body)
+    {
+        var http = new ScriptedHttp(ScriptedHttp.Json(200, body));
+        await using var client = http.Client();
+
+        await Should.ThrowAsync<HoldfastProtocolException>(async () =>
+        {
+            await foreach (var _ in client.Transactions.ListAsync(cancellationToken: Test))
+            {
+            }
+        });
+    }
+
+    [Theory]
+    [InlineData(".")]
+    [InlineData("..")]
+    public async Task New_id_that_later_calls_could_not_name_is_not_sent(string id)
+    {
+        var http = new ScriptedHttp();
+        await using var client = http.Client();
+
+        await Should.ThrowAsync<ArgumentException>(async () => await client.TryHoldAsync(HoldRequest.Of("sku-1", 1, id: id), Test));
+        await Should.ThrowAsync<ArgumentException>(async () => await client.Transactions.SubmitAsync(TransactionPlan.Tcc(id), cancellationToken: Test));
+        await Should.ThrowAsync<ArgumentException>(async () => await client.Transactions.BeginAsync(id, cancellationToken: Test));
+        await Should.ThrowAsync<ArgumentException>(
+            async () => await client.Checkouts.BeginAsync(new CheckoutRequest(id, "ann", "stripe", new Money(1, "EUR"), new HoldLine("sku-1", 1)), Test));
+        http.Sent.ShouldBeEmpty();
+    }
 }

@@ -40,17 +40,17 @@ internal sealed record CheckoutStateBody
 
     public bool Stuck { get; init; }
 
-    public required CheckoutPayment[] Payments { get; init; }
+    public required CheckoutPayment?[] Payments { get; init; }
 
-    public required CheckoutRefund[] Refunds { get; init; }
+    public required CheckoutRefund?[] Refunds { get; init; }
 
     public string? Explanation { get; init; }
 
     public Checkout ToCheckout() => new()
     {
-        Id = Id,
+        Id = Whole.Value(Id),
         State = Enum.TryParse(State, ignoreCase: true, out CheckoutState state) ? state : CheckoutState.Unknown,
-        StateText = State,
+        StateText = Whole.Value(State),
         ReasonCode = Reason?.Code,
         Reason = Reason?.Message,
         Amount = Amount,
@@ -65,8 +65,8 @@ internal sealed record CheckoutStateBody
         EndedAt = EndedAt,
         Rescued = Rescued,
         Stuck = Stuck,
-        Payments = Payments,
-        Refunds = Refunds,
+        Payments = Whole.Items(Payments),
+        Refunds = Whole.Items(Refunds),
         Explanation = Explanation,
     };
 }

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Runtime.CompilerServices;
+using System.Security.Authentication;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Holdfast.Client.Retries;
@@ -12,13 +13,19 @@ internal readonly record struct HttpAnswer<T>(T? Body, Refusal? Refusal)
     where T : class;
 
 /// <summary>A page of a list; <paramref name="Next"/> is the <c>after</c> of the following one, null at the last.</summary>
-internal sealed record PageBody<T>(T[] Items, string? Next);
+internal sealed record PageBody<T>(T?[]? Items, string? Next)
+    where T : class;
 
 /// <summary>Sends one request as often as it takes, and sorts the answers: done, refused, again, never.</summary>
 internal sealed class HttpChannel
 {
-    // The largest answer is a hold of 64 lines: some 20 KB.
-    private const int AnswerBytesMax = 1024 * 1024;
+    // The largest thing is a transaction of 64 branches, each explained with its URL of 2,048 characters and its last answer:
+    // somewhat above 1 MiB when all of that needs escapes.
+    private const int ThingBytesMax = 2 * 1024 * 1024;
+
+    // A page may hold as many of the largest things; the server's own default.
+    private const int PageThings = 100;
+    private const int PageBytesMax = PageThings * ThingBytesMax;
 
     private readonly HttpClient _http;
     private readonly HoldfastClientOptions _options;
@@ -65,8 +72,11 @@ internal sealed class HttpChannel
     /// <param name="cancellationToken">Gives up waiting.</param>
     /// <param name="wait">How long the server may wait with its answer (<c>Prefer: wait</c>): added to the time of an attempt and of all of them.</param>
     /// <param name="patience">The same of a call whose answer waits without being asked to; null: of one that doesn't.</param>
+    /// <param name="bytesMax">Largest answer.</param>
+    /// <exception cref="HoldfastProtocolException">What answers is not Holdfast, or not with this space; or the answer is too large.</exception>
     public async ValueTask<HttpAnswer<T>> SendAsync<T>(
-        HttpMethod method, string path, byte[]? body, JsonTypeInfo<T> answerType, string? id, CancellationToken cancellationToken, TimeSpan? wait = null, TimeSpan? patience = null)
+        HttpMethod method, string path, byte[]? body, JsonTypeInfo<T> answerType, string? id, CancellationToken cancellationToken, TimeSpan? wait = null, TimeSpan? patience = null,
+        int bytesMax = ThingBytesMax)
         where T : class
     {
         var uri = new Uri(_root + path);
@@ -88,7 +98,7 @@ internal sealed class HttpChannel
             {
                 using var request = Request(method, uri, body, wait);
                 using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, either.Token).ConfigureAwait(false);
-                await response.Content.LoadIntoBufferAsync(AnswerBytesMax, either.Token).ConfigureAwait(false);
+                await response.Content.LoadIntoBufferAsync(bytesMax, either.Token).ConfigureAwait(false);
                 var bytes = await response.Content.ReadAsByteArrayAsync(either.Token).ConfigureAwait(false);
                 if (FailureOf(response) is not { } failed)
                 {
@@ -105,6 +115,15 @@ internal sealed class HttpChannel
             catch (OperationCanceledException e)
             {
                 failure = new AttemptFailure(MayHaveExecuted: true, "no answer in time", Cause: e);
+            }
+            catch (HttpRequestException e) when (e.HttpRequestError == HttpRequestError.ConfigurationLimitExceeded)
+            {
+                throw new HoldfastProtocolException($"The answer to {method} {uri} is larger than {bytesMax} bytes, which no answer of Holdfast is.", e);
+            }
+            catch (HttpRequestException e) when (SpeaksSomethingElse(e))
+            {
+                throw new HoldfastProtocolException(
+                    $"{_root} does not speak HTTP as asked ({e.Message}). Is {nameof(HoldfastClientOptions.HttpAddress)} right, and not the RESP port?", e);
             }
             catch (HttpRequestException e)
             {
@@ -141,18 +160,19 @@ internal sealed class HttpChannel
     /// <param name="cancellationToken">Ends the reading.</param>
     public async IAsyncEnumerable<T> ListAsync<T>(
         string path, string filter, JsonTypeInfo<PageBody<T>> pageType, [EnumeratorCancellation] CancellationToken cancellationToken)
+        where T : class
     {
         string? after = null;
         do
         {
-            string page = path + "?limit=200" + filter + (after is null ? "" : "&after=" + Uri.EscapeDataString(after));
-            HttpAnswer<PageBody<T>> answer = await SendAsync(HttpMethod.Get, page, null, pageType, null, cancellationToken).ConfigureAwait(false);
+            string page = $"{path}?limit={PageThings}{filter}" + (after is null ? "" : "&after=" + Uri.EscapeDataString(after));
+            HttpAnswer<PageBody<T>> answer = await SendAsync(HttpMethod.Get, page, null, pageType, null, cancellationToken, bytesMax: PageBytesMax).ConfigureAwait(false);
             if (answer.Refusal is { } refusal)
             {
                 throw new HoldRefusedException(refusal);
             }
 
-            foreach (T item in answer.Body!.Items)
+            foreach (T item in Whole.Items(answer.Body!.Items))
             {
                 yield return item;
             }
@@ -198,7 +218,12 @@ internal sealed class HttpChannel
         _ => null,
     };
 
-    private static HttpAnswer<T> Read<T>(HttpResponseMessage response, byte[] bytes, JsonTypeInfo<T> answerType)
+    // The address is a RESP port, say, or has no TLS or a certificate that nobody trusts. What may pass is a lost connection.
+    private static bool SpeaksSomethingElse(HttpRequestException e) =>
+        e.HttpRequestError is HttpRequestError.InvalidResponse or HttpRequestError.VersionNegotiationError
+        || (e.HttpRequestError == HttpRequestError.SecureConnectionError && e.InnerException is AuthenticationException);
+
+    private HttpAnswer<T> Read<T>(HttpResponseMessage response, byte[] bytes, JsonTypeInfo<T> answerType)
         where T : class
     {
         var status = (int)response.StatusCode;
@@ -218,9 +243,20 @@ internal sealed class HttpChannel
 
             // Only what carries our code is a refusal; a proxy's 404 page must not pass for "no such hold".
             var problem = bytes.Length == 0 ? null : JsonSerializer.Deserialize(bytes, WireJson.Default.ProblemBody);
-            return problem?.Code is { Length: > 0 } code
-                ? new HttpAnswer<T>(null, problem.ToRefusal(code))
-                : throw Unexpected(status, null);
+            if (problem?.Code is not { Length: > 0 } code)
+            {
+                throw Unexpected(status, null);
+            }
+
+            // These share their code with "no such hold".
+            return problem.Title switch
+            {
+                "No such space" => throw new HoldfastProtocolException(
+                    $"There is no space '{_options.Space ?? "default"}' at {_root}. Is {nameof(HoldfastClientOptions.Space)} right? PUT /v1/spaces/... creates one."),
+                _ when status == 405 || problem.Title is "No such path" => throw new HoldfastProtocolException(
+                    $"Holdfast does not serve what was asked below {_root} ({status}: {problem.Detail}). Is {nameof(HoldfastClientOptions.HttpAddress)} right?"),
+                _ => new HttpAnswer<T>(null, problem.ToRefusal(code)),
+            };
         }
         catch (JsonException e)
         {

@@ -39,16 +39,28 @@ internal sealed record HoldBody
     public DateTimeOffset? ExpiresAt { get; init; }
 
     // A hold cancelled before its try has none.
-    public LineBody[]? Lines { get; init; }
+    public LineBody?[]? Lines { get; init; }
 
     public Hold ToHold() => new()
     {
-        Id = Id,
+        Id = Whole.Value(Id),
         Owner = Owner,
-        State = RefusalCodes.ParseState(State),
+        State = RefusalCodes.ParseState(Whole.Value(State)),
         ExpiresAt = ExpiresAt,
-        Lines = Array.ConvertAll(Lines ?? [], line => new HoldLine(line.Resource, line.Quantity)),
+        Lines = Array.ConvertAll(Whole.Items(Lines ?? []), line => new HoldLine(Whole.Value(line.Resource), line.Quantity)),
     };
+}
+
+/// <summary>Refuses the nulls that a reader of JSON lets pass where a type says that there are none.</summary>
+internal static class Whole
+{
+    public static T[] Items<T>(T?[]? items)
+        where T : class => Array.ConvertAll(items ?? throw HasHole(), item => item ?? throw HasHole());
+
+    public static string Value(string? text) => text ?? throw HasHole();
+
+    private static HoldfastProtocolException HasHole() =>
+        new("Unexpected answer: a null, or nothing, where Holdfast always has something. Is HttpAddress right, and nothing else listening there?");
 }
 
 internal sealed record ResourceBody
@@ -81,7 +93,7 @@ internal sealed record ResourceBody
 
     public Resource ToResource() => new()
     {
-        Id = Id,
+        Id = Whole.Value(Id),
         Available = Available,
         Held = Held,
         Consumed = Consumed,

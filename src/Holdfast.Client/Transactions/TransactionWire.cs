@@ -37,7 +37,7 @@ internal sealed record TransactionBody
 
     public DateTimeOffset? EndedAt { get; init; }
 
-    public required BranchStateBody[] Branches { get; init; }
+    public required BranchStateBody?[] Branches { get; init; }
 
     public string? Explanation { get; init; }
 
@@ -45,9 +45,9 @@ internal sealed record TransactionBody
 
     public Transaction ToTransaction() => new()
     {
-        Id = Id,
+        Id = Whole.Value(Id),
         State = Enum.TryParse(State, ignoreCase: true, out TransactionState state) ? state : TransactionState.Unknown,
-        StateText = State,
+        StateText = Whole.Value(State),
         Commits = Decision switch
         {
             "commit" => true,
@@ -59,7 +59,7 @@ internal sealed record TransactionBody
         CreatedAt = CreatedAt,
         Deadline = Deadline,
         EndedAt = EndedAt,
-        Branches = Array.ConvertAll(Branches, b => new TransactionBranch(b.Name, b.State, b.Attempts, b.LastAnswer, b.NextAt, b.Hold)),
+        Branches = Array.ConvertAll(Whole.Items(Branches), b => new TransactionBranch(b.Name, b.State, b.Attempts, b.LastAnswer, b.NextAt, b.Hold)),
         Explanation = Explanation,
         WouldDo = WouldDo,
     };

@@ -82,6 +82,24 @@ public sealed class ClientCheckoutTests : IAsyncLifetime
         (await _client.Checkouts.ResolveAsync("c", accept: true, "close enough")).EnsureSucceeded().State.ShouldBe(CheckoutState.Paid);
     }
 
+    [Fact]
+    public async Task Checkouts_of_most_lines_with_longest_ids_are_listed()
+    {
+        Holdfast.Client.HoldLine[] lines = [.. Enumerable.Range(0, 64).Select(l => new Holdfast.Client.HoldLine($"{l:00}{new string('r', 126)}", 1))];
+        foreach (Holdfast.Client.HoldLine line in lines)
+        {
+            await _shop.Server.StockAsync(line.Resource, 1_000);
+        }
+
+        const int Count = 130;
+        for (int i = 0; i < Count; i++)
+        {
+            (await _client.Checkouts.BeginAsync(new CheckoutRequest($"{i:000}", "ann", "psp", Price, lines))).EnsureSucceeded();
+        }
+
+        (await IdsAsync(null)).ShouldBe(Enumerable.Range(0, Count).Select(i => $"{i:000}"));
+    }
+
     private static CheckoutRequest Request(string id, long quantity = 1) =>
         new(id, "ann", "simulator", Price, new Holdfast.Client.HoldLine("sku", quantity)) { Ttl = TimeSpan.FromMinutes(10) };
 

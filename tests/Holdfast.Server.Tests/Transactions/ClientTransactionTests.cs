@@ -173,6 +173,32 @@ public sealed class ClientTransactionTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Transactions_of_most_branches_with_longest_ids_are_listed()
+    {
+        await _server.StockAsync("many", 100_000);
+        const int Count = 210;
+        for (int i = 0; i < Count; i++)
+        {
+            TransactionPlan plan = TransactionPlan.Tcc($"{i:000}{new string('t', 60)}");
+            for (int b = 0; b < 64; b++)
+            {
+                plan.Hold($"{b:00}{new string('b', 62)}", null, new HoldLine("many", 1));
+            }
+
+            (await _client.Transactions.SubmitAsync(plan)).EnsureSucceeded();
+        }
+
+        List<string> listed = [];
+        await foreach (Transaction transaction in _client.Transactions.ListAsync())
+        {
+            transaction.Branches.Count.ShouldBe(64);
+            listed.Add(transaction.Id[..3]);
+        }
+
+        listed.ShouldBe(Enumerable.Range(0, Count).Select(i => $"{i:000}"));
+    }
+
+    [Fact]
     public async Task A_host_gets_its_client_by_one_line()
     {
         await using ServiceProvider services = new ServiceCollection().AddHoldfastClient(o => o.HttpAddress = _server.Http.BaseAddress).BuildServiceProvider();
