@@ -11,8 +11,10 @@ namespace Holdfast.Client;
 /// within the bounds of <see cref="RetryOptions"/>.</para>
 /// <para>Each call may throw <see cref="HoldfastUnavailableException"/> (retries exhausted),
 /// <see cref="HoldfastDeniedException"/> (key missing, wrong or without the role),
-/// <see cref="HoldfastProtocolException"/> (the other side does not speak this protocol) and
+/// <see cref="HoldfastProtocolException"/> (the other side does not speak this protocol, or has no such space) and
 /// <see cref="OperationCanceledException"/>. After the last one the outcome is unknown: the call may have been sent.</para>
+/// <para>An id that is null, empty or not valid UTF-16 is an <see cref="ArgumentException"/>; in a line it is refused
+/// <see cref="RefusalCode.Invalid"/>.</para>
 /// <para>The value tasks are pooled: await each once.</para>
 /// </remarks>
 public interface IHoldfastClient : IAsyncDisposable
@@ -22,6 +24,9 @@ public interface IHoldfastClient : IAsyncDisposable
 
     /// <summary>The calls on checkouts and payments. HTTP only: a RESP client needs <see cref="HoldfastClientOptions.HttpAddress"/> as well.</summary>
     CheckoutsClient Checkouts { get; }
+
+    /// <summary>Holds, resources and movements as lists. HTTP only: a RESP client needs <see cref="HoldfastClientOptions.HttpAddress"/> as well.</summary>
+    ListsClient Lists { get; }
 
     /// <summary>Reserves all lines until the deadline, or none. Idempotent by <see cref="HoldRequest.Id"/>.</summary>
     ValueTask<HoldResult> TryHoldAsync(HoldRequest request, CancellationToken cancellationToken = default);

@@ -415,4 +415,13 @@ public class HttpHoldfastClientTests
             async () => await client.Checkouts.BeginAsync(new CheckoutRequest(id, "ann", "stripe", new Money(1, "EUR"), new HoldLine("sku-1", 1)), Test));
         http.Sent.ShouldBeEmpty();
     }
+
+    [Fact]
+    public async Task Fraction_of_a_second_in_a_policy_is_rounded_up()
+    {
+        var http = new ScriptedHttp(ScriptedHttp.Json(200, ResourceText.Replace("\"holdSeconds\":60", "\"holdSeconds\":1.5", StringComparison.Ordinal)));
+        await using var client = http.Client();
+
+        (await client.GetResourceAsync("sku-1", Test))!.Policy!.HoldSeconds.ShouldBe(2);
+    }
 }

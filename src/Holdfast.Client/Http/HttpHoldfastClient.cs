@@ -30,6 +30,7 @@ public sealed class HttpHoldfastClient : IHoldfastClient
         _channel = new HttpChannel(http, options);
         Transactions = new TransactionsClient(_channel, options, http);
         Checkouts = new CheckoutsClient(_channel, options);
+        Lists = new ListsClient(_channel);
     }
 
     /// <inheritdoc/>
@@ -37,6 +38,9 @@ public sealed class HttpHoldfastClient : IHoldfastClient
 
     /// <inheritdoc/>
     public CheckoutsClient Checkouts { get; }
+
+    /// <inheritdoc/>
+    public ListsClient Lists { get; }
 
     /// <inheritdoc/>
     public async ValueTask<HoldResult> TryHoldAsync(HoldRequest request, CancellationToken cancellationToken = default)

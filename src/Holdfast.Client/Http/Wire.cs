@@ -28,7 +28,7 @@ internal sealed record PolicyBody(
     bool Disabled,
     long SafetyStock);
 
-internal sealed record HoldBody
+internal record HoldBody
 {
     public required string Id { get; init; }
 
@@ -85,7 +85,7 @@ internal sealed record ResourceBody
 
     public long? Overdraft { get; init; }
 
-    public int? HoldSeconds { get; init; }
+    public decimal? HoldSeconds { get; init; }
 
     public bool? Disabled { get; init; }
 
@@ -105,7 +105,7 @@ internal sealed record ResourceBody
             ClosesAt = ClosesAt,
             Owner = Owner,
             Overdraft = Overdraft ?? 0,
-            HoldSeconds = HoldSeconds,
+            HoldSeconds = HoldSeconds is { } seconds ? (int)decimal.Ceiling(seconds) : null,
             Disabled = Disabled ?? false,
             SafetyStock = SafetyStock ?? 0,
         },

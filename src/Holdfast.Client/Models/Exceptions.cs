@@ -57,7 +57,8 @@ public sealed class HoldfastDeniedException : HoldfastException
     }
 }
 
-/// <summary>The other side answered something outside the protocol: a wrong address, a proxy, another version. Not retried.</summary>
+/// <summary>The other side answered something outside the protocol (a wrong address, a proxy, another version), or has no such
+/// space. Not retried. Whether a call was executed is not known: when the address is right again, repeat it with the same id.</summary>
 public sealed class HoldfastProtocolException : HoldfastException
 {
     internal HoldfastProtocolException(string message, Exception? innerException = null)

@@ -40,7 +40,7 @@ public sealed record ResourcePolicy
     /// <summary>Units that may be sold before supply arrives.</summary>
     public long Overdraft { get; init; }
 
-    /// <summary>Default time to live of holds, in seconds. Null: the server's default.</summary>
+    /// <summary>Default time to live of holds, in seconds; a server's fraction of one is told rounded up. Null: the server's default.</summary>
     public int? HoldSeconds { get; init; }
 
     /// <summary>True refuses every new hold; what is held may finish.</summary>

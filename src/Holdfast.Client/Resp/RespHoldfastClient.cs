@@ -47,6 +47,11 @@ public sealed class RespHoldfastClient : IHoldfastClient
     public CheckoutsClient Checkouts => _http?.Checkouts
         ?? throw new NotSupportedException($"Checkouts go over HTTP: set {nameof(HoldfastClientOptions)}.{nameof(HoldfastClientOptions.HttpAddress)} too.");
 
+    /// <inheritdoc/>
+    /// <exception cref="NotSupportedException">Lists go over HTTP: set <see cref="HoldfastClientOptions.HttpAddress"/> too.</exception>
+    public ListsClient Lists => _http?.Lists
+        ?? throw new NotSupportedException($"Lists go over HTTP: set {nameof(HoldfastClientOptions)}.{nameof(HoldfastClientOptions.HttpAddress)} too.");
+
     /// <summary>The last connection (for tests and measurements).</summary>
     internal RespConnection? Connection => _connector.Last;
 
