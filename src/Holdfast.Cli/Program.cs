@@ -20,7 +20,8 @@ var root = new RootCommand("Holdfast holds scarce things (stock, coupons, points
     SimulatorCommand.Create(),
 };
 
-ParseResult parsed = root.Parse(args is [] ? ["serve"] : args);
+// An argument that begins with @ is the command's own (attack --body @FILE), not a file of further arguments.
+ParseResult parsed = root.Parse(args is [] ? ["serve"] : args, new ParserConfiguration { ResponseFileTokenReplacer = null });
 if (parsed.Errors.Count > 0 && parsed.Action is not HelpAction)
 {
     foreach (string error in parsed.Errors.Select(e => e.Message).Distinct(StringComparer.Ordinal))

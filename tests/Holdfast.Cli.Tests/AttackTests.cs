@@ -33,7 +33,26 @@ public sealed class AttackTests : IDisposable
         report.RootElement.EnumerateArray().Single(f => f.GetProperty("rule").GetString() == "duplicate-try").GetProperty("verdict").GetString().ShouldBe("broken");
     }
 
+    [Fact]
+    public async Task A_body_is_read_from_its_file()
+    {
+        // Several words and lines: as a file of further arguments it would be taken apart.
+        string file = Path.Join(_folder.Path, "body.json");
+        await File.WriteAllTextAsync(file, "{ \"user\": \"ann\",\n  \"points\": 10 }\n");
+        await using PlantedParticipant participant = await PlantedParticipant.StartAsync(Fault.None);
+        string[] arguments = Arguments(participant);
+        arguments[Array.IndexOf(arguments, "--body") + 1] = "@" + file;
+        ProgramRun run = await HoldfastProgram.RunAsync([.. arguments, "--only", "duplicate-try"]);
+        run.ExitCode.ShouldBe(0, run.Output + run.Error);
+
+        ProgramRun missing = await HoldfastProgram.RunAsync("attack", "--try", "http://127.0.0.1:9/", "--cancel", "http://127.0.0.1:9/", "--body", "@" + file + "-missing");
+        missing.ExitCode.ShouldBe(2);
+        missing.Error.ShouldContain("body.json-missing");
+    }
+
     [Theory]
+    [InlineData("--try", "http://127.0.0.1:9/", "--cancel", "http://127.0.0.1:9/", "--repeat", "x")]
+    [InlineData("--try", "http://127.0.0.1:9/", "--cancel", "http://127.0.0.1:9/", "--parallel", "0")]
     [InlineData("--try", "nonsense", "--cancel", "http://127.0.0.1:9/")]
     [InlineData("--try", "http://127.0.0.1:9/", "--cancel", "http://127.0.0.1:9/")]
     [InlineData("--try", "http://127.0.0.1:9/", "--cancel", "http://127.0.0.1:9/", "--secret", "short")]

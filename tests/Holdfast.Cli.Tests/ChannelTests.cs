@@ -37,6 +37,18 @@ public sealed class ChannelTests : IDisposable
         (await VerifyAsync("stripe", 1533204720)).ExitCode.ShouldBe(2);
     }
 
+    [Theory]
+    [InlineData("abc")]
+    [InlineData("-1")]
+    [InlineData("253402300800")]
+    public async Task A_time_that_is_none_is_refused_in_plain_words(string now)
+    {
+        ProgramRun run = await HoldfastProgram.RunAsync("channel", "verify", "stripe", "--config", "c", "--headers", "h", "--body", "b", "--now", now);
+        run.ExitCode.ShouldBe(2);
+        run.Error.ShouldStartWith("error: --now must be a whole number from 0 to 253402300799.");
+        run.Error.ShouldNotContain("System.");
+    }
+
     private Task<ProgramRun> VerifyAsync(string channel, long now) => HoldfastProgram.RunAsync(
         "channel", "verify", channel, "--config", _folder.File("config.json"), "--headers", _folder.File("headers.txt"), "--body", _folder.File("body"), "--now", now.ToString());
 }

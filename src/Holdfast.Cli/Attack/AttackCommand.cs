@@ -29,9 +29,9 @@ internal static class AttackCommand
         var secret = new Option<string?>("--secret") { Description = "Signs the calls (whsec_...).", HelpName = "SECRET" };
         var header = new Option<string[]>("--header") { Description = "A header of every call: \"Name: value\". May be repeated.", HelpName = "HEADER" };
         var only = new Option<string?>("--only") { Description = "Only these rules, by id, separated by commas: " + string.Join(", ", Rules.All.Select(r => r.Id)) + ".", HelpName = "RULES" };
-        var parallel = new Option<int>("--parallel") { Description = "Calls at once.", HelpName = "N", DefaultValueFactory = _ => 8 };
-        var repeat = new Option<int>("--repeat") { Description = "Times that attacks on timing are repeated.", HelpName = "N", DefaultValueFactory = _ => 20 };
-        var timeout = new Option<int>("--timeout") { Description = "Seconds that an answer may take.", HelpName = "SECONDS", DefaultValueFactory = _ => 10 };
+        var parallel = WholeNumber.Option("--parallel", "Calls at once.", 8, 1, 10_000);
+        var repeat = WholeNumber.Option("--repeat", "Times that attacks on timing are repeated.", 20, 1, 1_000_000);
+        var timeout = WholeNumber.Option("--timeout", "Seconds that an answer may take.", 10, 1, 86_400);
         var junit = new Option<string?>("--junit") { Description = "Writes JUnit XML there.", HelpName = "FILE" };
         var json = new Option<string?>("--json") { Description = "Writes JSON there.", HelpName = "FILE" };
         var command = new Command("attack", Description) { attacked, confirm, cancel, body, probe, field, secret, header, only, parallel, repeat, timeout, junit, json };
@@ -52,9 +52,9 @@ internal static class AttackCommand
                         Secret = parsed.GetValue(secret) is { } key ? Secret(key) : null,
                         Headers = [.. (parsed.GetValue(header) ?? []).Select(Header)],
                         Only = parsed.GetValue(only)?.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) ?? [],
-                        Parallel = Positive("--parallel", parsed.GetValue(parallel)),
-                        Repeat = Positive("--repeat", parsed.GetValue(repeat)),
-                        Timeout = TimeSpan.FromSeconds(Positive("--timeout", parsed.GetValue(timeout))),
+                        Parallel = parsed.GetValue(parallel),
+                        Repeat = parsed.GetValue(repeat),
+                        Timeout = TimeSpan.FromSeconds(parsed.GetValue(timeout)),
                     },
                     parsed.GetValue(junit),
                     parsed.GetValue(json),
@@ -128,6 +128,4 @@ internal static class AttackCommand
         int colon = text.IndexOf(':', StringComparison.Ordinal);
         return colon > 0 ? KeyValuePair.Create(text[..colon].Trim(), text[(colon + 1)..].Trim()) : throw new AttackException($"--header must be \"Name: value\", not '{text}'.");
     }
-
-    private static int Positive(string option, int value) => value > 0 ? value : throw new AttackException($"{option} must be above 0.");
 }

@@ -36,7 +36,7 @@ internal static class ChannelCommand
         var config = new Option<string>("--config") { Description = "The channel's settings, a JSON file.", HelpName = "FILE", Required = true };
         var headers = new Option<string>("--headers") { Description = "The callback's headers: one \"Name: value\" a line.", HelpName = "FILE", Required = true };
         var body = new Option<string>("--body") { Description = "The callback's body: the raw bytes.", HelpName = "FILE", Required = true };
-        var now = new Option<long?>("--now") { Description = "The time to verify at (default: the present).", HelpName = "UNIXSECONDS" };
+        var now = WholeNumber.Optional("--now", "The time to verify at, in seconds since 1970 (default: the present).", "UNIXSECONDS", 0, DateTimeOffset.MaxValue.ToUnixTimeSeconds());
         var verify = new Command("verify", VerifyDescription) { channel, config, headers, body, now };
         verify.SetAction(async (parsed, cancellationToken) =>
         {
@@ -62,11 +62,6 @@ internal static class ChannelCommand
 
     private static async Task<int> VerifyAsync(string name, string config, string headers, string body, long? now, CancellationToken cancellationToken)
     {
-        if (now is < 0 or >= 253402300800)
-        {
-            throw new InvalidDataException("--now must be seconds since 1970.");
-        }
-
         using var http = new HttpMessageInvoker(new SocketsHttpHandler());
         IPaymentChannel channel = new PaymentChannels(http, TimeProvider.System, static () => 0).Create(name, await JsonAsync(config, cancellationToken));
         var request = new CallbackRequest(await HeadersAsync(headers, cancellationToken), await File.ReadAllBytesAsync(body, cancellationToken));
