@@ -9,14 +9,12 @@ internal static class HoldfastProgram
 
     public static string Path { get; } = System.IO.Path.Join(AppContext.BaseDirectory, "holdfast");
 
-    public static async Task<ProgramRun> RunAsync(params string[] arguments)
+    public static Task<ProgramRun> RunAsync(params string[] arguments) => RunAsync(new ProcessStartInfo(Path, arguments));
+
+    /// <summary>Runs it in the folder and the environment that <paramref name="start"/> names.</summary>
+    public static async Task<ProgramRun> RunAsync(ProcessStartInfo start)
     {
-        using Process process = Process.Start(new ProcessStartInfo(Path, arguments)
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            UseShellExecute = false,
-        })!;
+        using Process process = Start(start);
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         Task<string> error = process.StandardError.ReadToEndAsync();
         using var timeout = new CancellationTokenSource(Timeout);
@@ -31,6 +29,15 @@ internal static class HoldfastProgram
         }
 
         return new ProgramRun(process.ExitCode, await output, await error);
+    }
+
+    /// <summary>Starts it; its output is the caller's to read.</summary>
+    public static Process Start(ProcessStartInfo start)
+    {
+        start.RedirectStandardOutput = true;
+        start.RedirectStandardError = true;
+        start.UseShellExecute = false;
+        return Process.Start(start)!;
     }
 }
 

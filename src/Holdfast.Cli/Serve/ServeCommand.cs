@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Net;
 using System.Net.Sockets;
 using Holdfast.Server;
 using Microsoft.AspNetCore.Builder;
@@ -11,6 +10,9 @@ namespace Holdfast.Cli.Serve;
 /// <summary><c>holdfast serve</c>: the server, until Ctrl-C or SIGTERM.</summary>
 internal static class ServeCommand
 {
+    /// <summary>Said by a program that starts a server for itself and holds its standard input: when that program dies, however it dies, the server ends too.</summary>
+    public const string UntilInputEnds = "--until-input-ends";
+
     public static Command Create()
     {
         // No defaults here: what the command line doesn't say, holdfast.json and the environment may.
@@ -19,11 +21,12 @@ internal static class ServeCommand
         var resp = new Option<string?>("--resp") { Description = "Where RESP listens (default 127.0.0.1:6380), or 'off'.", HelpName = "HOST:PORT" };
         var journal = new Option<string?>("--journal") { Description = "sqlite (default), postgres, or memory (nothing survives the process).", HelpName = "KIND" };
         var connection = new Option<string?>("--connection") { Description = "Npgsql connection string of the PostgreSQL journal.", HelpName = "STRING" };
+        var untilInputEnds = new Option<bool>(UntilInputEnds) { Hidden = true, Arity = ArgumentArity.Zero };
         var command = new Command(
             "serve",
             "Take holds over HTTP and RESP. The same settings are read from holdfast.json in the working folder and from the environment (HOLDFAST_HTTP=...).")
         {
-            data, http, resp, journal, connection,
+            data, http, resp, journal, connection, untilInputEnds,
         };
         command.SetAction((parsed, _) => RunAsync(
         [
@@ -32,26 +35,30 @@ internal static class ServeCommand
             new("resp", parsed.GetValue(resp)),
             new("journal", parsed.GetValue(journal)),
             new("connection", parsed.GetValue(connection)),
-        ]));
+        ],
+        parsed.GetValue(untilInputEnds)));
         return command;
     }
 
-    private static async Task<int> RunAsync(KeyValuePair<string, string?>[] said)
+    private static async Task<int> RunAsync(KeyValuePair<string, string?>[] said, bool untilInputEnds)
     {
-        ServerSettings settings;
         try
         {
-            settings = ServerSettings.Load(said);
+            ServerSettings settings = ServerSettings.Load(said);
             CheckStorage(settings);
             CheckAddresses(settings);
+            await using WebApplication server = HoldfastServer.Create(settings);
+            return await ServeAsync(server, settings, untilInputEnds);
         }
         catch (SettingsException e)
         {
             Print.Error(e.Message);
             return ExitCode.BadArguments;
         }
+    }
 
-        await using WebApplication server = HoldfastServer.Create(settings);
+    private static async Task<int> ServeAsync(WebApplication server, ServerSettings settings, bool untilInputEnds)
+    {
         try
         {
             await server.StartAsync();
@@ -63,6 +70,11 @@ internal static class ServeCommand
             return ExitCode.BadArguments;
         }
 
+        if (untilInputEnds)
+        {
+            new Thread(() => StopWhenInputEnds(server.Lifetime)) { IsBackground = true, Name = "input" }.Start();
+        }
+
         Welcome(server, settings);
         await server.WaitForShutdownAsync();
         if (HoldfastServer.Failure(server) is { } failure)
@@ -72,6 +84,17 @@ internal static class ServeCommand
         }
 
         return ExitCode.Good;
+    }
+
+    private static void StopWhenInputEnds(IHostApplicationLifetime lifetime)
+    {
+        using Stream input = Console.OpenStandardInput();
+        while (input.Read(new byte[64]) > 0)
+        {
+            // Nobody has anything to say here; only the end counts.
+        }
+
+        lifetime.StopApplication();
     }
 
     private static void CheckStorage(ServerSettings settings)
@@ -102,28 +125,18 @@ internal static class ServeCommand
         }
     }
 
-    /// <summary>Before the host is built: what it says of a taken port is a page of stack trace.</summary>
     private static void CheckAddresses(ServerSettings settings)
     {
-        foreach ((string option, IPEndPoint? endpoint) in new[] { ("--http", settings.Http), ("--resp", settings.Resp) })
+        ListenAddress.Check("--http", settings.Http);
+        if (settings.Resp is not { } resp)
         {
-            if (endpoint is null)
-            {
-                continue;
-            }
+            return;
+        }
 
-            using var probe = new Socket(endpoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
-            try
-            {
-                probe.Bind(endpoint);
-            }
-            catch (SocketException e)
-            {
-                string why = e.SocketErrorCode == SocketError.AddressAlreadyInUse
-                    ? "another program (another Holdfast?) listens there already"
-                    : e.Message;
-                throw new SettingsException($"can't listen on {endpoint}: {why}. Choose another address with {option} HOST:PORT.", e);
-            }
+        ListenAddress.Check("--resp", resp);
+        if (ListenAddress.Overlap(settings.Http, resp))
+        {
+            throw new SettingsException($"http is {settings.Http} and resp is {resp}: each needs a port of its own. Choose another with --http or --resp HOST:PORT.");
         }
     }
 
@@ -146,8 +159,8 @@ internal static class ServeCommand
 
         Print.Line("Try it:");
         Print.Line($"  curl{key} -X PUT {http}/v1/resources/sku-1 -H 'Content-Type: application/json' -d '{{\"limitPerOwner\":2}}'");
-        Print.Line($"  curl{key} {http}/v1/resources/sku-1/adjustments -H 'Content-Type: application/json' -d '{{\"id\":\"a1\",\"delta\":100,\"reason\":\"first delivery\"}}'");
-        Print.Line($"  curl{key} {http}/v1/holds -H 'Content-Type: application/json' -d '{{\"id\":\"h1\",\"owner\":\"ann\",\"lines\":[{{\"resource\":\"sku-1\",\"quantity\":1}}]}}'");
+        Print.Line($"  curl{key} {http}/v1/resources/sku-1/adjustments -H 'Content-Type: application/json' -d '{{\"id\":\"trial-1\",\"delta\":100,\"reason\":\"a trial\"}}'");
+        Print.Line($"  curl{key} {http}/v1/holds -H 'Content-Type: application/json' -d '{{\"id\":\"trial-1\",\"owner\":\"tom\",\"lines\":[{{\"resource\":\"sku-1\",\"quantity\":1}}]}}'");
         Print.Line("Ctrl-C stops it.");
     }
 }
