@@ -15,7 +15,7 @@ internal static class DemoCommand
         var perOwner = WholeNumber.Option("--per-owner", "Units that one shopper may have.", defaults.PerOwner, 1, 1000);
         var connections = WholeNumber.Option("--connections", "RESP connections.", defaults.Connections, 1, 64);
         var kills = WholeNumber.Option("--kills", "How often the server is killed (SIGKILL) in the rush.", defaults.Kills, 0, 100);
-        var seed = new Option<int>("--seed") { Description = "Steers what the shoppers do and when the server is killed.", HelpName = "N", DefaultValueFactory = _ => defaults.Seed };
+        var seed = WholeNumber.Option("--seed", "Steers what the shoppers do and when the server is killed.", defaults.Seed, int.MinValue, int.MaxValue);
         var command = new Command("demo", "A flash sale against a real server over its real sockets: doubled requests, abandoned carts, badly sent payment callbacks, SIGKILL in the middle; then an audit.")
         {
             buyers, units, payers, perOwner, connections, kills, seed,
@@ -35,15 +35,28 @@ internal static class DemoCommand
 
     private static async Task<int> RunAsync(DemoSettings settings)
     {
-        string data = Directory.CreateTempSubdirectory("holdfast-demo-").FullName;
         using var cancel = new CancellationTokenSource();
         using PosixSignalRegistration interrupt = OnSignal(PosixSignal.SIGINT, cancel);
         using PosixSignalRegistration terminate = OnSignal(PosixSignal.SIGTERM, cancel);
+        using PosixSignalRegistration hangUp = OnSignal(PosixSignal.SIGHUP, cancel);
+        string data;
+        try
+        {
+            data = Directory.CreateTempSubdirectory("holdfast-demo-").FullName;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Print.Error($"no folder for the demo's data can be made in {Path.GetTempPath()} (TMPDIR names another place): {e.Message}");
+            return ExitCode.BadArguments;
+        }
+
+        Task<SaleResult>? running = null;
         try
         {
             Print.Line($"{settings.Buyers} shoppers, {settings.Units} units, at most {settings.PerOwner} each; the server will be killed {settings.Kills} time(s) in the rush and {Math.Min(1, settings.Kills)} time(s) while {settings.Payers} shoppers pay. Data in {data}, removed at the end.");
             var sale = new FlashSale(settings, data);
-            SaleResult result = await SaleProgress.ShowAsync(settings, sale.Board, Task.Run(() => sale.RunAsync(cancel.Token)));
+            running = Task.Run(() => sale.RunAsync(cancel.Token));
+            SaleResult result = await SaleProgress.ShowAsync(settings, sale.Board, running);
             SaleReport.Print(result);
             return result.IsGood ? ExitCode.Good : ExitCode.Bad;
         }
@@ -59,6 +72,13 @@ internal static class DemoCommand
         }
         finally
         {
+            if (running is not null)
+            {
+                // Showing it fails when the terminal is gone: the server must be ended all the same.
+                await cancel.CancelAsync();
+                await ((Task)running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+
             Directory.Delete(data, recursive: true);
         }
     }

@@ -1,10 +1,15 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using Holdfast.Cli.Serve;
 
 namespace Holdfast.Cli.Demo;
 
-/// <summary>A real server in a process of its own, on a folder and two ports that stay the same over restarts.</summary>
+/// <summary>
+/// A real server in a process of its own, on a folder and two ports that stay the same over restarts. It has nothing of
+/// what is set up where this program was started: neither the holdfast.json there nor settings in the environment, which
+/// may mean a shop's real database. It ends when this process does, however that ends.
+/// </summary>
 internal sealed class ServerProcess : IAsyncDisposable
 {
     private const int LogLinesMax = 100;
@@ -18,14 +23,14 @@ internal sealed class ServerProcess : IAsyncDisposable
 
     public ServerProcess(string data, int httpPort, int respPort)
     {
-        Data = data;
+        Data = Path.GetFullPath(data);
         HttpAddress = new Uri($"http://127.0.0.1:{httpPort}");
         RespAddress = $"127.0.0.1:{respPort}";
     }
 
     public string Data { get; }
 
-    /// <summary>Settings by the environment, over restarts.</summary>
+    /// <summary>Its settings by the environment, over restarts; of this process's own it gets none.</summary>
     public Dictionary<string, string> Environment { get; } = [];
 
     public Uri HttpAddress { get; }
@@ -42,12 +47,21 @@ internal sealed class ServerProcess : IAsyncDisposable
     public void Start()
     {
         (string program, string[] before) = Self();
-        var start = new ProcessStartInfo(program, [.. before, "serve", "--data", Data, "--http", HttpAddress.Authority, "--resp", RespAddress])
+        Directory.CreateDirectory(Data);
+        var start = new ProcessStartInfo(
+            program, [.. before, "serve", "--data", Data, "--http", HttpAddress.Authority, "--resp", RespAddress, "--journal", "sqlite", ServeCommand.UntilInputEnds])
         {
+            WorkingDirectory = Data,
+            RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             UseShellExecute = false,
         };
+        foreach (string name in start.Environment.Keys.Where(IsSetting).ToArray())
+        {
+            start.Environment.Remove(name);
+        }
+
         foreach ((string name, string value) in Environment)
         {
             start.Environment[name] = value;
@@ -129,6 +143,10 @@ internal sealed class ServerProcess : IAsyncDisposable
     }
 
     public async ValueTask DisposeAsync() => await KillAsync();
+
+    // In any case of letters, as the server reads them.
+    private static bool IsSetting(string variable) =>
+        variable.StartsWith("HOLDFAST_", StringComparison.OrdinalIgnoreCase) || variable.StartsWith("OTEL_", StringComparison.OrdinalIgnoreCase);
 
     private async Task<bool> IsReadyAsync(CancellationToken cancellationToken)
     {

@@ -25,7 +25,7 @@ internal sealed class PaymentSale(DemoSettings settings, ServerProcess server, S
     public async Task<PaymentAudit> RunAsync(IHoldfastClient client, CancellationToken cancellationToken)
     {
         int payers = settings.Payers;
-        long units = payers * 3L / 4;
+        long units = Math.Max(1, payers * 3L / 4);
         (await client.PutResourceAsync(Resource, new ResourcePolicy(), cancellationToken)).EnsureSucceeded();
         (await client.AdjustAsync(Resource, Adjustment.By(units, "for the sale", "opening-stock-2"), cancellationToken)).EnsureSucceeded();
         using var http = new CheckoutHttp(server.HttpAddress);
