@@ -59,6 +59,15 @@ public sealed class BenchTests : IDisposable
         run.Number("bytes per live hold").ShouldBeGreaterThan(0);
     }
 
+    [Fact]
+    public async Task Payments_are_measured_in_a_folder_of_their_own()
+    {
+        ProgramRun run = await HoldfastProgram.RunAsync("bench", "--payments", "callbacks", "--callers", "4", "--count", "20", "--data", _folder.Path);
+        run.ExitCode.ShouldBe(0, run.Error);
+        run.Number("stripe callbacks per second").ShouldBeGreaterThan(0);
+        Directory.EnumerateFileSystemEntries(_folder.Path).ShouldBeEmpty("a folder named by --data may be a shop's");
+    }
+
     [Theory]
     [InlineData("--callers", "0")]
     [InlineData("--count", "x")]

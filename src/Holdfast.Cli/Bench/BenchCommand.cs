@@ -20,9 +20,9 @@ internal static class BenchCommand
         var resources = WholeNumber.Option("--resources", "Resources that the holds go round.", 1, 1, 100_000);
         var live = WholeNumber.Option("--live", "Grow to N live holds instead: rates on the way, longest pause, bytes a hold.", 0, 0, 100_000_000);
         var data = new Option<string?>("--data") { Description = "Folder for the bench's own folder (default: the system's temporary one).", HelpName = "DIR" };
-        var latency = new Option<bool>("--latency") { Description = "Also measure latency open-loop at half of the rate." };
-        var replay = new Option<bool>("--replay") { Description = "Also measure reading the journal again." };
-        var views = new Option<bool>("--no-views") { Description = "Leave the views out." };
+        var latency = new Option<bool>("--latency") { Description = "Also measure latency open-loop at half of the rate.", Arity = ArgumentArity.Zero };
+        var replay = new Option<bool>("--replay") { Description = "Also measure reading the journal again.", Arity = ArgumentArity.Zero };
+        var views = new Option<bool>("--no-views") { Description = "Leave the views out.", Arity = ArgumentArity.Zero };
         var transactions = new Option<string?>("--transactions")
         {
             Description = "Measure transactions instead: holds (two built-in branches), http (two participants that do nothing, beside as many bare calls), "

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using Holdfast.Engine;
 using Holdfast.Journal;
@@ -20,10 +19,10 @@ internal sealed class BenchSpace : IAsyncDisposable
     public const int LimitPerOwner = 2;
 
     private const string NamePrefix = "bench-";
-    private readonly string? _folder;
+    private readonly BenchFolder? _folder;
     private ServiceProvider? _services;
 
-    private BenchSpace(BenchSettings settings, string name, string? folder, HoldOptions? rules)
+    private BenchSpace(BenchSettings settings, string name, BenchFolder? folder, HoldOptions? rules)
     {
         _folder = folder;
         Name = name;
@@ -61,7 +60,7 @@ internal sealed class BenchSpace : IAsyncDisposable
     /// <summary>The space.</summary>
     public Space Space { get; private set; } = null!;
 
-    private string File => Path.Join(_folder, "holdfast.db");
+    private string File => Path.Join(_folder!.Path, "holdfast.db");
 
     /// <summary>Opens an empty space.</summary>
     /// <param name="settings">Where.</param>
@@ -69,17 +68,15 @@ internal sealed class BenchSpace : IAsyncDisposable
     /// <exception cref="BenchException">The place is not fit for a bench.</exception>
     public static async Task<BenchSpace> OpenAsync(BenchSettings settings, HoldOptions? rules = null)
     {
-        string name = NamePrefix + Environment.ProcessId.ToString(CultureInfo.InvariantCulture) + "-"
-            + Guid.NewGuid().ToString("N")[..8];
-        string? folder = null;
+        string name = BenchFolder.NewName();
+        BenchFolder? folder = null;
         if (settings.Journal == JournalKind.Postgres)
         {
             await CheckDatabaseAsync(settings.Connection!);
         }
         else if (settings.Journal == JournalKind.Sqlite)
         {
-            folder = Path.Join(Path.GetFullPath(settings.Data ?? Path.GetTempPath()), "holdfast-" + name);
-            Directory.CreateDirectory(folder);
+            folder = new BenchFolder(name, settings.Data);
         }
 
         var bench = new BenchSpace(settings, name, folder, rules);
@@ -158,14 +155,11 @@ internal sealed class BenchSpace : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await CloseAsync();
-        if (_folder is not null)
-        {
-            Directory.Delete(_folder, recursive: true);
-        }
+        _folder?.Dispose();
     }
 
     /// <summary>A bench writes millions of rows: not into a database that a shop uses.</summary>
-    private static async Task CheckDatabaseAsync(string connection)
+    public static async Task CheckDatabaseAsync(string connection)
     {
         await using var store = new PostgresJournalStore(connection);
         try

@@ -23,45 +23,43 @@ internal sealed class PaymentsBench(BenchSettings settings)
 
     public async Task<int> RunAsync()
     {
-        string folder = Directory.CreateTempSubdirectory("holdfast-bench-").FullName;
+        if (settings.Journal == JournalKind.Postgres)
+        {
+            await BenchSpace.CheckDatabaseAsync(settings.Connection!);
+        }
+
+        using var folder = new BenchFolder(BenchFolder.NewName(), settings.Data);
         using var callbacks = new SignedCallbacks();
-        try
+        await using WebApplication server = HoldfastServer.Create(new ServerSettings
         {
-            await using WebApplication server = HoldfastServer.Create(new ServerSettings
-            {
-                Data = settings.Data ?? folder,
-                Http = new IPEndPoint(IPAddress.Loopback, 0),
-                Resp = null,
-                Journal = settings.Journal,
-                Connection = settings.Connection,
-                Channels = callbacks.Settings,
-            });
-            await server.StartAsync();
-            SpaceHost host = server.Services.GetRequiredService<SpaceHost>();
-            while (!host.IsReady)
-            {
-                await Task.Delay(20);
-            }
-
-            using var http = new HttpMessageInvoker(new SocketsHttpHandler { UseProxy = false, UseCookies = false, MaxConnectionsPerServer = settings.Callers, ActivityHeadersPropagator = null });
-            await StockAsync(host.Default);
-            Print.Value("checkouts", settings.Count);
-            if (settings.Payments == "callbacks")
-            {
-                await CallbacksAsync(server, host.Default, http, callbacks);
-            }
-            else
-            {
-                await CheckoutsAsync(server, http);
-            }
-
-            await server.StopAsync();
-            return ExitCode.Good;
-        }
-        finally
+            Data = folder.Path,
+            Http = new IPEndPoint(IPAddress.Loopback, 0),
+            Resp = null,
+            Journal = settings.Journal,
+            Connection = settings.Connection,
+            Channels = callbacks.Settings,
+        });
+        await server.StartAsync();
+        SpaceHost host = server.Services.GetRequiredService<SpaceHost>();
+        while (!host.IsReady)
         {
-            Directory.Delete(folder, recursive: true);
+            await Task.Delay(20);
         }
+
+        using var http = new HttpMessageInvoker(new SocketsHttpHandler { UseProxy = false, UseCookies = false, MaxConnectionsPerServer = settings.Callers, ActivityHeadersPropagator = null });
+        await StockAsync(host.Default);
+        Print.Value("checkouts", settings.Count);
+        if (settings.Payments == "callbacks")
+        {
+            await CallbacksAsync(server, host.Default, http, callbacks);
+        }
+        else
+        {
+            await CheckoutsAsync(server, http);
+        }
+
+        await server.StopAsync();
+        return ExitCode.Good;
     }
 
     private async Task CallbacksAsync(WebApplication server, Space space, HttpMessageInvoker http, SignedCallbacks callbacks)
