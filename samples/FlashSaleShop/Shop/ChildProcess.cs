@@ -5,7 +5,9 @@ namespace FlashSaleShop.Shop;
 /// <summary>Another process of this program.</summary>
 internal sealed class ChildProcess(string name, string health, params string[] arguments) : IDisposable
 {
+    private readonly Lock _starting = new();
     private Process? _process;
+    private bool _ended;
 
     /// <summary>The program that it runs.</summary>
     public string Program { get; init; } = Environment.ProcessPath!;
@@ -13,23 +15,30 @@ internal sealed class ChildProcess(string name, string health, params string[] a
     public async Task StartAsync()
     {
         string[] own = Path.GetFileNameWithoutExtension(Program) == "dotnet" ? [typeof(ChildProcess).Assembly.Location] : [];
-        _process = Process.Start(new ProcessStartInfo(Program, [.. own, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false })!;
-        _process.OutputDataReceived += (_, _) => { };
-        _process.ErrorDataReceived += (_, line) =>
+        Process process;
+        lock (_starting)
+        {
+            ObjectDisposedException.ThrowIf(_ended, this);
+            process = Process.Start(new ProcessStartInfo(Program, [.. own, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false })!;
+            _process = process;
+        }
+
+        process.OutputDataReceived += (_, _) => { };
+        process.ErrorDataReceived += (_, line) =>
         {
             if (!string.IsNullOrWhiteSpace(line.Data))
             {
                 Console.Error.WriteLine($"{name}: {line.Data}");
             }
         };
-        _process.BeginOutputReadLine();
-        _process.BeginErrorReadLine();
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
         using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(2) };
         for (int i = 0; i < 600; i++)
         {
-            if (_process.HasExited)
+            if (process.HasExited)
             {
-                throw new InvalidOperationException($"{name} ended with {_process.ExitCode} before it answered.");
+                throw new InvalidOperationException($"{name} ended with {process.ExitCode} before it answered.");
             }
 
             try
@@ -53,11 +62,22 @@ internal sealed class ChildProcess(string name, string health, params string[] a
     /// <summary>SIGKILL: no goodbye.</summary>
     public void Kill()
     {
-        _process?.Kill();
-        _process?.WaitForExit();
-        _process?.Dispose();
-        _process = null;
+        lock (_starting)
+        {
+            _process?.Kill();
+            _process?.WaitForExit();
+            _process?.Dispose();
+            _process = null;
+        }
     }
 
-    public void Dispose() => Kill();
+    /// <summary>Kills it for good: it can't be started again by who still meant to.</summary>
+    public void Dispose()
+    {
+        lock (_starting)
+        {
+            _ended = true;
+            Kill();
+        }
+    }
 }

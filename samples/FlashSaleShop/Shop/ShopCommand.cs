@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using System.Net.Http.Json;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using FlashSaleShop.Services;
 using Holdfast.Cli.Demo;
@@ -26,32 +27,66 @@ internal static class ShopCommand
           --orders-db, --points-db, --coupons-db CONNECTION
                           databases (Npgsql connection strings); default: SQLite files in a temporary folder
 
-        Exit status: 0 all books agree, 1 they don't, 2 wrong usage.
+        Exit status: 0 all books agree, 1 they don't (or it was stopped), 2 wrong usage, or the shop can't open.
         """;
-
-    private static readonly string[] Known = ["purchases", "units", "faults", "kills", "callers", "orders-db", "points-db", "coupons-db", "planted"];
 
     public static async Task<int> RunAsync(string[] args)
     {
-        IConfiguration settings = new ConfigurationBuilder().AddCommandLine(args).Build();
-        if (args.Contains("--help") || args.Contains("-h") || settings.GetChildren().Any(s => !Known.Contains(s.Key)))
+        if (args.Contains("--help") || args.Contains("-h"))
         {
             Console.WriteLine(Usage);
-            return args.Contains("--help") || args.Contains("-h") ? 0 : 2;
+            return 0;
         }
 
+        ShopSettings settings;
+        try
+        {
+            settings = ShopSettings.Parse(args);
+        }
+        catch (FormatException e)
+        {
+            Console.Error.WriteLine($"error: {e.Message} --help tells what there is.");
+            return 2;
+        }
+
+        using var stopped = new CancellationTokenSource();
+        using PosixSignalRegistration interrupt = OnSignal(PosixSignal.SIGINT, stopped);
+        using PosixSignalRegistration terminate = OnSignal(PosixSignal.SIGTERM, stopped);
+        using PosixSignalRegistration hangUp = OnSignal(PosixSignal.SIGHUP, stopped);
         string folder = Directory.CreateTempSubdirectory("flash-sale-shop-").FullName;
         try
         {
             using var shop = new Town(settings, folder);
-            await shop.OpenAsync();
-            return await shop.SellAsync() ? 0 : 1;
+            try
+            {
+                await shop.OpenAsync().WaitAsync(stopped.Token);
+            }
+            catch (Exception e) when (e is InvalidOperationException or TimeoutException)
+            {
+                Console.Error.WriteLine("error: the shop can't open: " + e.Message);
+                return 2;
+            }
+
+            return await shop.SellAsync().WaitAsync(stopped.Token) ? 0 : 1;
+        }
+        catch (OperationCanceledException) when (stopped.IsCancellationRequested)
+        {
+            Console.Error.WriteLine("error: stopped before the end");
+            return 1;
         }
         finally
         {
             Directory.Delete(folder, recursive: true);
         }
     }
+
+    private static PosixSignalRegistration OnSignal(PosixSignal signal, CancellationTokenSource stopped) =>
+        PosixSignalRegistration.Create(signal, context =>
+        {
+            // Not at once: the processes must be ended and the folder removed.
+            context.Cancel = true;
+            stopped.Cancel();
+        });
 
     private sealed class Town : IDisposable
     {
@@ -63,13 +98,13 @@ internal static class ShopCommand
         private readonly ConcurrentDictionary<string, string> _kinds = new(StringComparer.Ordinal);
         private int _done;
 
-        public Town(IConfiguration settings, string folder)
+        public Town(ShopSettings settings, string folder)
         {
-            _purchases = Number(settings, "purchases", 300);
-            _units = Number(settings, "units", 150);
-            _kills = Number(settings, "kills", 2);
-            _callers = Number(settings, "callers", 32);
-            string faults = settings["faults"] ?? "0.2";
+            _purchases = settings.Purchases;
+            _units = settings.Units;
+            _kills = settings.Kills;
+            _callers = settings.Callers;
+            string faults = settings.Faults.ToString(CultureInfo.InvariantCulture);
             string secret = "whsec_" + Convert.ToBase64String(RandomNumberGenerator.GetBytes(32));
             int port = FreePort.Next();
             string coordinator = Url(port);
@@ -88,8 +123,8 @@ internal static class ShopCommand
             (ChildProcess Process, string Url) Service(string name)
             {
                 string url = Url(FreePort.Next());
-                string database = settings[name + "-db"] ?? $"Data Source={Path.Join(folder, name + ".db")}";
-                return (new ChildProcess(name, url + "/health", name, "--http", url, "--db", database, "--secret", secret, "--coordinator", coordinator, "--faults", faults, "--planted", settings["planted"] ?? "none"), url);
+                string database = settings.Databases.GetValueOrDefault(name) ?? $"Data Source={Path.Join(folder, name + ".db")}";
+                return (new ChildProcess(name, url + "/health", name, "--http", url, "--db", database, "--secret", secret, "--coordinator", coordinator, "--faults", faults, "--planted", settings.Planted), url);
             }
         }
 
@@ -309,8 +344,5 @@ internal static class ShopCommand
         private async Task<Dictionary<string, string>> OutcomesAsync(string url) => (await _http.GetFromJsonAsync<Dictionary<string, string>>(url + "/outcomes"))!;
 
         private static string Url(int port) => "http://127.0.0.1:" + port.ToString(CultureInfo.InvariantCulture);
-
-        private static int Number(IConfiguration settings, string name, int otherwise) =>
-            settings[name] is { } text ? int.Parse(text, NumberStyles.None, CultureInfo.InvariantCulture) : otherwise;
     }
 }
