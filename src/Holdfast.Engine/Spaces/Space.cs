@@ -44,7 +44,9 @@ public sealed partial class Space : IAsyncDisposable
         _time = time;
         _logger = logger ?? NullLogger.Instance;
         _queue = new RequestQueue(options.QueueCapacity);
-        _teller = new Teller(_queue, time) { NotTaken = NotTaken };
+#pragma warning disable RS0030 // Not the injected one: strangers' code runs on real threads, and that clock may stand still, in their tests. It decides nothing.
+        _teller = new Teller(_queue, TimeProvider.System) { NotTaken = NotTaken };
+#pragma warning restore RS0030
         _loader = new SpaceLoader(name, journal, options, hasher, time, _logger);
         _thread = new Thread(Run) { IsBackground = true, Name = "holdfast space " + name };
         SlabMaker.Attach();

@@ -3,6 +3,9 @@ using Holdfast.Kernel;
 namespace Holdfast.Engine;
 
 /// <summary>Tells a space's askers that their answers are there, and takes in what they ask next.</summary>
+/// <param name="queue">Where what they ask is taken in.</param>
+/// <param name="time">Measures how long strangers' code has run, and nothing else: no answer and no event depends on it. It must not
+/// stand still while that code runs.</param>
 internal sealed class Teller(RequestQueue queue, TimeProvider time)
 {
     /// <summary>How long a run may be held up before the loop takes over what it has.</summary>

@@ -39,6 +39,26 @@ public sealed class TellerTests
         }
     }
 
+    /// <summary>How long strangers' code has run is no matter of the clock that deadlines go by: in users' tests that one may stand still.</summary>
+    [Fact]
+    public async Task So_it_is_when_the_injected_clock_stands_still_and_the_space_can_be_stopped()
+    {
+        const int askers = 64;
+        RunningSpace space = await RunningSpace.StartAsync(new MemoryJournalStore().Get("default"), time: new FrozenTime());
+        await space.StockAsync("sku-1", 1_000_000);
+        await Task.WhenAll(Enumerable.Range(0, askers).Select(i => Task.Run(() => AskAsync($"h{i}")))).WaitAsync(Patience);
+
+        await space.DisposeAsync().AsTask().WaitAsync(Patience);
+
+        async Task AskAsync(string id)
+        {
+            (await space.Space.AskAsync(Try(id)).ConfigureAwait(false)).Code.ShouldBe(Code.Ok);
+#pragma warning disable xUnit1031 // what is tested is who blocks
+            space.Space.AskAsync(Try(id + "-next")).AsTask().GetAwaiter().GetResult().Code.ShouldBe(Code.Ok);
+#pragma warning restore xUnit1031
+        }
+    }
+
     [Fact]
     public async Task Those_behind_a_blocked_asker_are_told_and_what_it_asked_is_queued_each_once()
     {
