@@ -103,7 +103,12 @@ internal sealed partial class Projector : IAsyncDisposable
         _progress.Moved(position.Sequence, 0);
         while (true)
         {
-            await WaitForBatchAsync(position.Sequence, cancellationToken);
+            if (await WaitForBatchAsync(position.Sequence, cancellationToken))
+            {
+                // Small batches come in swarms; a transaction for each would cost more than their rows.
+                await Task.Delay(Linger, _time, cancellationToken);
+            }
+
             position = await ProjectAsync(position, cancellationToken);
         }
     }
@@ -208,24 +213,24 @@ internal sealed partial class Projector : IAsyncDisposable
         await _pace.RestAsync(took, cancellationToken);
     }
 
-    private async Task WaitForBatchAsync(long after, CancellationToken cancellationToken)
+    /// <summary>Whether it had to wait for one.</summary>
+    private async Task<bool> WaitForBatchAsync(long after, CancellationToken cancellationToken)
     {
         if (_space.Durable.Sequence > after)
         {
-            return;
+            return false;
         }
 
         TaskCompletionSource wake = NewWake();
         Volatile.Write(ref _wake, wake);
-        if (_space.Durable.Sequence <= after)
+        if (_space.Durable.Sequence > after)
         {
-            // Looking again now and then: a recovery may find durable batches that nobody announced.
-            await Task.WhenAny(wake.Task, Task.Delay(LookAgainEvery, _time, cancellationToken));
-            cancellationToken.ThrowIfCancellationRequested();
-
-            // Small batches come in swarms; a transaction for each would cost more than their rows.
-            await Task.Delay(Linger, _time, cancellationToken);
+            return false;
         }
+
+        await Task.WhenAny(wake.Task, Task.Delay(LookAgainEvery, _time, cancellationToken));
+        cancellationToken.ThrowIfCancellationRequested();
+        return true;
     }
 
     private static TimeSpan Max(TimeSpan one, TimeSpan other) => one > other ? one : other;

@@ -19,6 +19,7 @@ public sealed class SpaceViews
     public const int MaxLimit = 1_000;
 
     private const int MaxConcurrentQueries = 4;
+    private static readonly TimeSpan SetUpMax = TimeSpan.FromSeconds(2);
 
     private readonly Space _space;
     private readonly IViewStore _store;
@@ -90,18 +91,34 @@ public sealed class SpaceViews
 
     private async Task<T> ReadAsync<T>(Func<DbConnection, DbTransaction, T> read, CancellationToken cancellationToken)
     {
+        await CallersContext.LeaveAsync();
         await _queryGate.WaitAsync(cancellationToken);
         try
         {
-            return await _store.ReadAsync(read, cancellationToken);
+            return await ReadOnceSetUpAsync(read, cancellationToken);
         }
         catch (DbException e)
         {
-            throw new ViewsUnavailableException("The views can't be read: " + e.Message, e);
+            throw new ViewsUnavailableException(Progress.IsSetUp ? "The views can't be read: " + e.Message : "The views are not set up yet: ask again in a moment.", e);
         }
         finally
         {
             _queryGate.Release();
+        }
+    }
+
+    private async Task<T> ReadOnceSetUpAsync<T>(Func<DbConnection, DbTransaction, T> read, CancellationToken cancellationToken)
+    {
+        bool setUp = Progress.IsSetUp; // asked before: it may come true between the failure and the question
+        try
+        {
+            return await _store.ReadAsync(read, cancellationToken);
+        }
+        catch (DbException) when (!setUp)
+        {
+            // Just after the first start: their tables are being made.
+            await Progress.SetUpTriedAsync(SetUpMax, cancellationToken);
+            return await _store.ReadAsync(read, cancellationToken);
         }
     }
 

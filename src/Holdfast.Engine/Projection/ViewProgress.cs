@@ -9,6 +9,7 @@ public sealed class ViewProgress
     private readonly TimeProvider _time;
     private readonly Lock _lock = new();
     private readonly List<(long Sequence, TaskCompletionSource Reached)> _waiting = [];
+    private readonly TaskCompletionSource _setUpTried = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _position;
     private long _events;
     private long _failures;
@@ -35,6 +36,13 @@ public sealed class ViewProgress
     /// <summary>Why the views don't move, in words; null while all is well.</summary>
     public string? Trouble => _trouble;
 
+    /// <summary>Whether this process has opened the view database, and made what was missing there.</summary>
+    internal bool IsSetUp { get; private set; }
+
+    /// <summary>Waits until it has tried to, or the time is over.</summary>
+    internal async Task SetUpTriedAsync(TimeSpan atMost, CancellationToken cancellationToken) =>
+        await _setUpTried.Task.WaitAsync(atMost, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
     internal async Task<bool> WaitForAsync(long sequence, TimeSpan timeout, CancellationToken cancellationToken)
     {
         TaskCompletionSource reached;
@@ -51,7 +59,7 @@ public sealed class ViewProgress
 
         try
         {
-            await reached.Task.WaitAsync(timeout, _time, cancellationToken);
+            await reached.Task.WaitAsync(timeout, _time, cancellationToken).ConfigureAwait(false);
             return true;
         }
         catch (TimeoutException)
@@ -74,6 +82,7 @@ public sealed class ViewProgress
             Volatile.Write(ref _position, position);
             Volatile.Write(ref _events, _events + events);
             _trouble = null;
+            IsSetUp = true;
             foreach ((long sequence, TaskCompletionSource reached) in _waiting)
             {
                 if (sequence <= position)
@@ -82,11 +91,14 @@ public sealed class ViewProgress
                 }
             }
         }
+
+        _setUpTried.TrySetResult();
     }
 
     internal void Failed(string why)
     {
         Interlocked.Increment(ref _failures);
         _trouble = why;
+        _setUpTried.TrySetResult();
     }
 }

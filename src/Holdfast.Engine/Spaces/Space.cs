@@ -94,7 +94,10 @@ public sealed partial class Space : IAsyncDisposable
         }
     }
 
-    /// <summary>Raised on the journal's thread after each durable batch, with its sequence. Handlers must not block.</summary>
+    /// <summary>
+    /// Raised after each durable batch, with its sequence, on the journal's thread; and on the loop's, with the last durable one's,
+    /// whenever the journal has been read: at the start, before the first batch, and after a recovery. Handlers must not block.
+    /// </summary>
     public event Action<long>? BatchDurable;
 
     /// <summary>
@@ -257,6 +260,7 @@ public sealed partial class Space : IAsyncDisposable
                 SetDurable(new DurablePoint(loaded.Tail.Sequence, loaded.Machine.Digest, loaded.EventsReplayed));
                 Metrics.Attach(loaded.Machine);
                 failure = Serve(loaded);
+                BatchDurable?.Invoke(loaded.Tail.Sequence);
             }
 
             return failure is null ? !_stopping.IsCancellationRequested : Recover(failure);

@@ -43,7 +43,7 @@ internal sealed partial class OutletHost : BackgroundService
         {
             host.SpaceOpened += space => space.BatchDurable += sequence =>
             {
-                _before.TryAdd(space.Name, sequence - 1);
+                _before.TryAdd(space.Name, sequence); // the first one comes with the loading of the journal
                 _bell.Writer.TryWrite(true);
             };
         }

@@ -1,5 +1,6 @@
 using Holdfast.Engine.Projection;
 using Holdfast.Engine.Projection.Sqlite;
+using Holdfast.Engine.Tests.Spaces;
 using Holdfast.Journal;
 using Holdfast.Journal.Memory;
 using Holdfast.Journal.Sqlite;
@@ -28,6 +29,26 @@ public sealed class ProjectorTests : IDisposable
         }
 
         serving.Views.Progress.Failures.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task Lists_of_views_that_could_not_be_set_up_say_so()
+    {
+        await using Serving serving = await Serving.StartAsync(
+            new MemoryJournalStore(), _ => new FailingViewStore(SqliteViewStore.InMemory(TimeProvider.System), _ => true));
+
+        ViewsUnavailableException e = await Should.ThrowAsync<ViewsUnavailableException>(
+            () => serving.Views.ListHoldsAsync(new HoldQuery(), TestContext.Current.CancellationToken));
+        e.Message.ShouldContain("not set up yet: ask again in a moment");
+    }
+
+    [Fact]
+    public async Task Views_are_set_up_by_a_clock_that_stands_still_too()
+    {
+        var time = new FrozenTime();
+        await using Serving serving = await Serving.StartAsync(new MemoryJournalStore(), _ => SqliteViewStore.InMemory(time), time: time);
+
+        (await serving.Views.ListHoldsAsync(new HoldQuery(), TestContext.Current.CancellationToken)).Items.ShouldBeEmpty();
     }
 
     [Fact]

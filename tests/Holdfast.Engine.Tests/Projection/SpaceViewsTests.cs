@@ -13,6 +13,15 @@ public abstract class SpaceViewsTests
     private protected abstract HoldfastOptions Options { get; }
 
     [Fact]
+    public async Task A_list_that_comes_right_after_the_first_start_is_an_empty_one()
+    {
+        await using Serving serving = await ServeAsync();
+
+        (await serving.Views.ListHoldsAsync(new HoldQuery(), Token)).Items.ShouldBeEmpty();
+        (await serving.Views.ListResourcesAsync(cancellationToken: Token)).Items.ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task Holds_are_paged_in_the_order_of_their_making_both_ways()
     {
         await using Serving serving = await ServeAsync();

@@ -128,6 +128,23 @@ public sealed class OutletTests
         ((string)receiver.Taken.Last().Body["data"]!["checkout"]!).ShouldBe("new");
     }
 
+    [Fact]
+    public async Task A_new_outlet_tells_nothing_from_before_this_start()
+    {
+        using var folder = new TestKit.TempFolder();
+        ServerSettings settings = RunningServer.Settings with { Journal = JournalKind.Sqlite, Data = folder.Path };
+        await using (CheckoutServer first = await CheckoutServer.StartAsync(settings: settings))
+        {
+            await first.BeginAsync("a");
+        }
+
+        await using WebhookReceiver receiver = await WebhookReceiver.StartAsync();
+        await using CheckoutServer second = await StartAsync(receiver, settings: settings);
+        await second.BeginAsync("b");
+        await receiver.UntilAsync(() => receiver.Taken.Count == 1);
+        ((string)receiver.Taken.Single().Body["data"]!["checkout"]!).ShouldBe("b");
+    }
+
     [Theory]
     [InlineData("""{"shop":{}}""", "either url")]
     [InlineData("""{"shop":{"url":"ftp://x"}}""", "url must be")]
