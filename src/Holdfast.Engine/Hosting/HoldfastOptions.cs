@@ -23,7 +23,7 @@ public sealed class HoldfastOptions
     public PaymentOptions Payments { get; set; } = new();
 
     /// <summary>Opens the journals. Set by one of the Use methods; SQLite in <c>holdfast.db</c> unless set.</summary>
-    public Func<IJournalStore> JournalStore { get; set; } = () => new SqliteJournalStore("holdfast.db");
+    public Func<IJournalStore> JournalStore { get; set; } = () => SqliteJournals("holdfast.db");
 
     /// <summary>Opens the views of a space; null: this host keeps none.</summary>
     internal Func<string, TimeProvider, IViewStore?> ViewStore { get; set; } = SqliteViews("holdfast.db");
@@ -36,7 +36,7 @@ public sealed class HoldfastOptions
     /// </summary>
     public HoldfastOptions UseSqlite(string path)
     {
-        JournalStore = () => new SqliteJournalStore(path);
+        JournalStore = () => SqliteJournals(path);
         ViewStore = SqliteViews(path);
         return this;
     }
@@ -64,6 +64,15 @@ public sealed class HoldfastOptions
         ViewStore = (_, _) => null;
         HasViews = false;
         return this;
+    }
+
+    private static SqliteJournalStore SqliteJournals(string path)
+    {
+        // SQLite only says that it can't open the file, and that might pass.
+        string full = Path.GetFullPath(path);
+        return Path.GetFileName(full).Length == 0 || Directory.Exists(full)
+            ? throw new HoldfastException($"'{path}' is a folder. UseSqlite takes the path of a file, such as {Path.Join(path, "holdfast.db")}")
+            : new SqliteJournalStore(path);
     }
 
     private static Func<string, TimeProvider, IViewStore?> SqliteViews(string journal) => (space, time) =>

@@ -3,15 +3,21 @@ namespace Holdfast.Engine;
 /// <summary>Those who wait for a transaction's end.</summary>
 internal sealed class EndWaiters
 {
-    private readonly Dictionary<string, List<TaskCompletionSource>> _waiting = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, List<TaskCompletionSource<bool>>> _waiting = new(StringComparer.Ordinal);
     private volatile int _count;
+    private bool _over;
 
     public async Task<bool> WaitAsync(string transaction, TimeSpan atMost, TimeProvider time, CancellationToken cancellationToken)
     {
-        var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var ended = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
         lock (_waiting)
         {
-            if (!_waiting.TryGetValue(transaction, out List<TaskCompletionSource>? others))
+            if (_over)
+            {
+                return false;
+            }
+
+            if (!_waiting.TryGetValue(transaction, out List<TaskCompletionSource<bool>>? others))
             {
                 _waiting[transaction] = others = [];
             }
@@ -22,8 +28,7 @@ internal sealed class EndWaiters
 
         try
         {
-            await ended.Task.WaitAsync(atMost, time, cancellationToken);
-            return true;
+            return await ended.Task.WaitAsync(atMost, time, cancellationToken).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
@@ -47,19 +52,32 @@ internal sealed class EndWaiters
         {
             foreach (string transaction in transactions)
             {
-                foreach (TaskCompletionSource waiter in _waiting.GetValueOrDefault(transaction) ?? [])
+                foreach (TaskCompletionSource<bool> waiter in _waiting.GetValueOrDefault(transaction) ?? [])
                 {
-                    waiter.TrySetResult();
+                    waiter.TrySetResult(true);
                 }
             }
         }
     }
 
-    private void Forget(string transaction, TaskCompletionSource ended)
+    /// <summary>For when nothing will end here any more: lets all go, and whoever comes later.</summary>
+    public void End()
     {
         lock (_waiting)
         {
-            List<TaskCompletionSource> others = _waiting[transaction];
+            _over = true;
+            foreach (TaskCompletionSource<bool> waiter in _waiting.Values.SelectMany(w => w))
+            {
+                waiter.TrySetResult(false);
+            }
+        }
+    }
+
+    private void Forget(string transaction, TaskCompletionSource<bool> ended)
+    {
+        lock (_waiting)
+        {
+            List<TaskCompletionSource<bool>> others = _waiting[transaction];
             others.Remove(ended);
             _count--;
             if (others.Count == 0)

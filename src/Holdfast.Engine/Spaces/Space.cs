@@ -32,7 +32,7 @@ public sealed partial class Space : IAsyncDisposable
     /// <exception cref="ArgumentException">The options are not ones that a space can run under.</exception>
     public Space(string name, IJournal journal, SpaceOptions options, NameHasher hasher, TimeProvider time, ILogger? logger = null)
     {
-        if (options.Holds.Problem is { } problem)
+        if (options.Problem is { } problem)
         {
             throw new ArgumentException(problem, nameof(options));
         }
@@ -166,14 +166,14 @@ public sealed partial class Space : IAsyncDisposable
     }
 
     /// <summary>
-    /// Completes when something has happened to this checkout after the call; or, then with false, when the time is over.
+    /// Completes when something has happened to this checkout after the call; or, then with false, when the time is over or the space stops.
     /// Read the checkout after beginning to wait.
     /// </summary>
     public Task<bool> WaitForCheckoutAsync(string checkout, TimeSpan atMost, CancellationToken cancellationToken = default) =>
         _ends.WaitAsync(CheckoutTexts.WaitKey(checkout), atMost, _time, cancellationToken);
 
     /// <summary>
-    /// Completes when this transaction has ended, or got stuck, after the call; or, then with false, when the time is over.
+    /// Completes when this transaction has ended, or got stuck, after the call; or, then with false, when the time is over or the space stops.
     /// Read the transaction after beginning to wait: it may have ended before.
     /// </summary>
     public Task<bool> WaitForEndAsync(string transaction, TimeSpan atMost, CancellationToken cancellationToken = default) =>
@@ -191,6 +191,7 @@ public sealed partial class Space : IAsyncDisposable
         _queue.Close();
         if (_thread.ThreadState.HasFlag(ThreadState.Unstarted))
         {
+            _ends.End();
             _ended.TrySetResult();
         }
 
@@ -239,6 +240,7 @@ public sealed partial class Space : IAsyncDisposable
             _started.TrySetException(new HoldfastException(Trouble ?? "the space was stopped before it served"));
         }
 
+        _ends.End();
         _ended.TrySetResult();
     }
 
@@ -258,9 +260,9 @@ public sealed partial class Space : IAsyncDisposable
             using (loaded.Machine)
             {
                 SetDurable(new DurablePoint(loaded.Tail.Sequence, loaded.Machine.Digest, loaded.EventsReplayed));
+                BatchDurable?.Invoke(loaded.Tail.Sequence);
                 Metrics.Attach(loaded.Machine);
                 failure = Serve(loaded);
-                BatchDurable?.Invoke(loaded.Tail.Sequence);
             }
 
             return failure is null ? !_stopping.IsCancellationRequested : Recover(failure);

@@ -14,7 +14,9 @@ public sealed record SpaceOptions
     /// <summary>The kernel's rules of checkouts.</summary>
     public CheckoutOptions Checkouts { get; init; } = new();
 
-    /// <summary>Most requests that wait for the loop; one more is answered <c>overloaded</c>. Default 65,536.</summary>
+    private const int MaxQueueCapacity = 1 << 24;
+
+    /// <summary>Most requests that wait for the loop; one more is answered <c>overloaded</c>. Default 65,536; at most 16,777,216.</summary>
     public int QueueCapacity { get; init; } = 65_536;
 
     /// <summary>Most commands in one batch. Default 8,192: keeps a batch (and so an answer) within milliseconds.</summary>
@@ -28,6 +30,13 @@ public sealed record SpaceOptions
 
     /// <summary>How often a space that storage has failed tries again. Default one second.</summary>
     public TimeSpan RetryStorageEvery { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>Why no space can run under these, in words; null when one can.</summary>
+    public string? Problem =>
+        QueueCapacity is < 1 or > MaxQueueCapacity ? $"QueueCapacity must be from 1 to {MaxQueueCapacity}."
+        : MaxBatchCommands < 1 ? "MaxBatchCommands must be 1 or more."
+        : RetryStorageEvery <= TimeSpan.Zero || RetryStorageEvery > TimeSpan.FromDays(1) ? "RetryStorageEvery must be above zero, and at most a day."
+        : Holds.Problem;
 }
 
 /// <summary>What a space is doing.</summary>
