@@ -16,7 +16,8 @@ public static class HoldfastServices
 {
     /// <summary>
     /// Adds Holdfast: <c>services.AddHoldfast(o => o.UseSqlite("holdfast.db"))</c>, then inject <see cref="IHoldfast"/>.
-    /// The journals are replayed when the host starts; it serves after that and drains when the host stops.
+    /// The journals are replayed when the host starts, before any hosted service is started, in whatever order they were added; it
+    /// serves after that, and drains when the host is disposed.
     /// </summary>
     public static IServiceCollection AddHoldfast(this IServiceCollection services, Action<HoldfastOptions>? configure = null)
     {
@@ -48,11 +49,7 @@ public static class HoldfastServices
         services.TryAddSingleton(s => s.GetRequiredService<SpaceHost>().Views!);
         services.TryAddSingleton(s => s.GetRequiredService<SpaceHost>().Snapshots!);
         services.TryAddSingleton(s => s.GetRequiredService<SpaceHost>().Payments!);
-        services.TryAddSingleton<IHoldfast>(s =>
-        {
-            SpaceHost host = s.GetRequiredService<SpaceHost>();
-            return host.Use(host.Default);
-        });
+        services.TryAddSingleton<IHoldfast>(s => new SpaceClient(s.GetRequiredService<SpaceHost>()));
         return services;
     }
 
@@ -73,11 +70,23 @@ public static class HoldfastServices
         return host;
     }
 
-    private sealed class StartSpaces(SpaceHost host) : IHostedService
+    private sealed class StartSpaces(SpaceHost host) : IHostedLifecycleService
     {
-        public Task StartAsync(CancellationToken cancellationToken) => host.StartAsync(cancellationToken);
+        private Task? _starting;
+
+        // Before any service's StartAsync: what was registered first may call too.
+        public Task StartingAsync(CancellationToken cancellationToken) => _starting = host.StartAsync(cancellationToken);
+
+        // Whoever starts hosted services without a host knows only this.
+        public Task StartAsync(CancellationToken cancellationToken) => _starting ?? host.StartAsync(cancellationToken);
+
+        public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
         // The container disposes the host, which drains it.
         public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

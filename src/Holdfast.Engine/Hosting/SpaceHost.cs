@@ -8,7 +8,7 @@ using Microsoft.Extensions.Logging;
 namespace Holdfast.Engine;
 
 /// <summary>All spaces of a process over one storage place. The space that nobody names is <c>default</c>.</summary>
-public sealed class SpaceHost(IJournalStore store, SpaceOptions options, NameHasher hasher, TimeProvider time, ILoggerFactory loggers) : IAsyncDisposable
+public sealed class SpaceHost(IJournalStore store, SpaceOptions options, NameHasher hasher, TimeProvider time, ILoggerFactory loggers) : IAsyncDisposable, IDisposable
 {
     /// <summary>The space that nobody names.</summary>
     public const string DefaultName = "default";
@@ -48,17 +48,18 @@ public sealed class SpaceHost(IJournalStore store, SpaceOptions options, NameHas
 
     /// <summary>The space <c>default</c>.</summary>
     /// <exception cref="HoldfastException">Not started.</exception>
-    public Space Default => Find(DefaultName) ?? throw new HoldfastException("Holdfast is not started: await SpaceHost.StartAsync first.");
+    public Space Default => Find(DefaultName) ?? throw new HoldfastException("Holdfast is not started: its spaces open when the host starts, or by SpaceHost.StartAsync.");
 
     /// <summary>A space by name, or null.</summary>
     public Space? Find(string name) => _spaces.GetValueOrDefault(name);
 
     /// <summary>The typed calls of a space.</summary>
-    public IHoldfast Use(Space space) => new SpaceClient(space, this);
+    public IHoldfast Use(Space space) => new SpaceClient(this, space);
 
     /// <summary>Opens every space that storage knows, and <c>default</c>. Completes when all serve.</summary>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
+        await CallersContext.LeaveAsync();
         foreach (string name in (await store.ListSpacesAsync(cancellationToken)).Append(DefaultName).Distinct(StringComparer.Ordinal))
         {
             await OpenAsync(name).WaitAsync(cancellationToken);
@@ -69,6 +70,7 @@ public sealed class SpaceHost(IJournalStore store, SpaceOptions options, NameHas
     /// <returns>The space, and whether it is new.</returns>
     public async Task<(Space Space, bool Created)> CreateAsync(string name, CancellationToken cancellationToken)
     {
+        await CallersContext.LeaveAsync();
         await _creating.WaitAsync(cancellationToken);
         try
         {
@@ -83,6 +85,7 @@ public sealed class SpaceHost(IJournalStore store, SpaceOptions options, NameHas
     /// <summary>Stops every space: each answers and writes what it has taken.</summary>
     public async ValueTask DisposeAsync()
     {
+        await CallersContext.LeaveAsync();
         await (Effects?.DisposeAsync() ?? ValueTask.CompletedTask);
         await (Payments?.DisposeAsync() ?? ValueTask.CompletedTask);
 
@@ -92,6 +95,9 @@ public sealed class SpaceHost(IJournalStore store, SpaceOptions options, NameHas
         await Task.WhenAll(_spaces.Values.Select(s => s.DisposeAsync().AsTask()));
         await store.DisposeAsync();
     }
+
+    /// <summary>The same, and blocks until it is done: for containers that are disposed synchronously.</summary>
+    public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
 
     private async Task<Space> OpenAsync(string name)
     {

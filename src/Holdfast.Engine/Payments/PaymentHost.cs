@@ -9,7 +9,7 @@ namespace Holdfast.Engine.Payments;
 /// its own bound, so that one that doesn't answer never delays another's. What isn't answered in time is unknown, and asked
 /// again under the same id.
 /// </summary>
-public sealed partial class PaymentHost : IAsyncDisposable
+public sealed partial class PaymentHost : IAsyncDisposable, IDisposable
 {
     private static readonly TimeSpan BringAgainAfter = TimeSpan.FromMilliseconds(200);
 
@@ -56,9 +56,12 @@ public sealed partial class PaymentHost : IAsyncDisposable
     /// <summary>Stops making calls: what is underway is made again by whoever starts next.</summary>
     public async ValueTask DisposeAsync()
     {
-        await _stopping.CancelAsync();
+        await _stopping.CancelAsync().ConfigureAwait(false);
         _http.Dispose();
     }
+
+    /// <summary>The same, and blocks until it is done: for containers that are disposed synchronously.</summary>
+    public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
 
     private async Task MakeAsync(Space space, PaymentCall call)
     {

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 namespace Holdfast.Engine;
 
 /// <summary>The views of all spaces of a host: attaches a projector to each space as it opens.</summary>
-public sealed class ViewHost : IAsyncDisposable
+public sealed class ViewHost : IAsyncDisposable, IDisposable
 {
     private readonly ConcurrentDictionary<string, (SpaceViews Views, Projector Projector)> _views = new(StringComparer.Ordinal);
     private readonly Func<string, IViewStore?> _stores;
@@ -35,9 +35,13 @@ public sealed class ViewHost : IAsyncDisposable
     /// <summary>Stops the projectors. What they haven't shown they show after the next start.</summary>
     public async ValueTask DisposeAsync()
     {
+        await CallersContext.LeaveAsync();
         _host.SpaceOpened -= Attach;
         await Task.WhenAll(_views.Values.Select(v => v.Projector.DisposeAsync().AsTask()));
     }
+
+    /// <summary>The same, and blocks until it is done: for containers that are disposed synchronously.</summary>
+    public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
 
     private void Attach(Space space)
     {

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 namespace Holdfast.Engine;
 
 /// <summary>The snapshotters of all spaces of a host: attaches one to each space as it opens.</summary>
-public sealed class SnapshotHost : IAsyncDisposable
+public sealed class SnapshotHost : IAsyncDisposable, IDisposable
 {
     private readonly ConcurrentDictionary<string, Snapshotter> _snapshotters = new(StringComparer.Ordinal);
     private readonly SpaceHost _host;
@@ -38,9 +38,13 @@ public sealed class SnapshotHost : IAsyncDisposable
     /// <summary>Stops them; a snapshot under way is dropped.</summary>
     public async ValueTask DisposeAsync()
     {
+        await CallersContext.LeaveAsync();
         _host.SpaceOpened -= Attach;
         await Task.WhenAll(_snapshotters.Values.Select(s => s.DisposeAsync().AsTask()));
     }
+
+    /// <summary>The same, and blocks until it is done: for containers that are disposed synchronously.</summary>
+    public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
 
     private void Attach(Space space)
     {

@@ -187,7 +187,7 @@ public sealed partial class Space : IAsyncDisposable
             return;
         }
 
-        await _stopping.CancelAsync();
+        await _stopping.CancelAsync().ConfigureAwait(ConfigureAwaitOptions.ForceYielding); // see CallersContext
         _queue.Close();
         if (_thread.ThreadState.HasFlag(ThreadState.Unstarted))
         {

@@ -15,7 +15,7 @@ internal sealed class RunningSpace : IAsyncDisposable
     {
         Space = space;
         _host = host;
-        Calls = new SpaceClient(space, host);
+        Calls = new SpaceClient(host, space);
     }
 
     public Space Space { get; }
