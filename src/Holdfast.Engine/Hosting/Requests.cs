@@ -15,7 +15,7 @@ public sealed record HoldRequest(string Id, params IReadOnlyList<HoldLine> Lines
     /// <summary>Who holds; limits are counted by it. Null: nobody is named.</summary>
     public string? Owner { get; init; }
 
-    /// <summary>Time to live; null: the resource's or the space's default.</summary>
+    /// <summary>Time to live, above zero, rounded up to a millisecond; null: the resource's or the space's default.</summary>
     public TimeSpan? Ttl { get; init; }
 
     /// <summary>When the caller first issued it; older than the retention it is refused <c>too_old</c>. Null: not said.</summary>
@@ -24,7 +24,7 @@ public sealed record HoldRequest(string Id, params IReadOnlyList<HoldLine> Lines
 
 /// <summary>A change of supply: a difference, or a new value of <c>available</c> for an expected version.</summary>
 /// <param name="Id">The caller's id: the key of idempotency, within the resource.</param>
-/// <param name="Reason">Why, for the audit trail.</param>
+/// <param name="Reason">Why, for the audit trail; not empty.</param>
 public sealed record SupplyAdjustment(string Id, string Reason)
 {
     /// <summary>Units to add, or (below 0) to take away.</summary>
@@ -33,10 +33,10 @@ public sealed record SupplyAdjustment(string Id, string Reason)
     /// <summary>What <c>available</c> is to be; needs <see cref="ExpectedVersion"/>.</summary>
     public long? Set { get; init; }
 
-    /// <summary>The version of the resource that the caller saw.</summary>
+    /// <summary>The version of the resource that the caller saw; only with <see cref="Set"/>.</summary>
     public long? ExpectedVersion { get; init; }
 
-    /// <summary>Take below zero available and record the deficit.</summary>
+    /// <summary>Take below zero available and record the deficit; only with <see cref="Delta"/>.</summary>
     public bool Force { get; init; }
 }
 

@@ -1,4 +1,6 @@
+using System.Buffers;
 using System.Text;
+using System.Text.Unicode;
 using Holdfast.Kernel;
 
 namespace Holdfast.Engine;
@@ -9,6 +11,9 @@ namespace Holdfast.Engine;
 /// </summary>
 internal sealed class SpaceClient(SpaceHost host, Space? space = null) : IHoldfast
 {
+    // Not UTF-8 on purpose: the kernel then says which of a command's texts is not one.
+    private static readonly byte[] NoUtf8 = [0xFF];
+
     private Space? _space = space;
 
     public string SpaceName => _space?.Name ?? SpaceHost.DefaultName;
@@ -32,10 +37,20 @@ internal sealed class SpaceClient(SpaceHost host, Space? space = null) : IHoldfa
         var command = new TryHold(host.Hasher);
         command.Reset(
             Bytes(request.Id),
-            request.Owner is null ? [] : Bytes(request.Owner),
-            request.Ttl is { } ttl ? Milliseconds(ttl) : 0,
-            request.IssuedAt?.ToUnixTimeMilliseconds() ?? 0);
+            Bytes(request.Owner),
+            request.Ttl is { } ttl ? Math.Max(0, Milliseconds(ttl)) : 0,
+            request.IssuedAt is { } issuedAt ? Math.Max(1, issuedAt.ToUnixTimeMilliseconds()) : 0); // 0 would mean "not said"
         AddLines(command, request.Lines);
+        if (request.Owner is { Length: 0 })
+        {
+            command.Fail("the owner is empty: leave it out (null) when nobody is named");
+        }
+
+        if (request.Ttl <= TimeSpan.Zero)
+        {
+            command.Fail("ttl must be above zero: leave it out (null) for the default");
+        }
+
         return SendAsync<HoldView>(command, cancellationToken);
     }
 
@@ -44,6 +59,12 @@ internal sealed class SpaceClient(SpaceHost host, Space? space = null) : IHoldfa
         var command = new ConfirmHold(host.Hasher);
         command.Reset(Bytes(id), keepRemainder);
         AddLines(command, lines);
+        if (lines is { Count: 0 })
+        {
+            // Nobody who gives an empty list means "everything".
+            command.Fail("lines is empty: leave it out to confirm everything");
+        }
+
         return SendAsync<HoldView>(command, cancellationToken);
     }
 
@@ -66,6 +87,7 @@ internal sealed class SpaceClient(SpaceHost host, Space? space = null) : IHoldfa
         var command = new ReturnUnits(host.Hasher);
         command.Reset(Bytes(id), Bytes(returnId), Bytes(reason));
         AddLines(command, lines);
+        NeedReason(command, reason);
         return SendAsync<HoldView>(command, cancellationToken);
     }
 
@@ -81,6 +103,11 @@ internal sealed class SpaceClient(SpaceHost host, Space? space = null) : IHoldfa
         ArgumentNullException.ThrowIfNull(policy);
         var command = new PutResource(host.Hasher);
         command.Reset(Bytes(id), policy);
+        if (policy.Owner is { } owner && Name.Problem(Bytes(owner), "owner") is { } problem)
+        {
+            command.Fail(problem);
+        }
+
         return SendAsync<ResourceView>(command, cancellationToken);
     }
 
@@ -88,19 +115,29 @@ internal sealed class SpaceClient(SpaceHost host, Space? space = null) : IHoldfa
     {
         ArgumentNullException.ThrowIfNull(adjustment);
         var command = new AdjustSupply(host.Hasher);
-        switch (adjustment)
+        if (adjustment is { Delta: { } delta, Set: null })
         {
-            case { Delta: { } delta, Set: null }:
-                command.ResetDelta(Bytes(resource), Bytes(adjustment.Id), delta, Bytes(adjustment.Reason), adjustment.Force);
-                break;
-            case { Delta: null, Set: { } set, ExpectedVersion: { } version, Force: false }:
-                command.ResetSet(Bytes(resource), Bytes(adjustment.Id), set, version, Bytes(adjustment.Reason));
-                break;
-            default:
-                command.Fail("an adjustment has either delta (and maybe force), or set with expectedVersion");
-                break;
+            command.ResetDelta(Bytes(resource), Bytes(adjustment.Id), delta, Bytes(adjustment.Reason), adjustment.Force);
+        }
+        else
+        {
+            command.ResetSet(Bytes(resource), Bytes(adjustment.Id), adjustment.Set ?? 0, adjustment.ExpectedVersion ?? 0, Bytes(adjustment.Reason));
         }
 
+        string? problem = adjustment switch
+        {
+            { Delta: null, Set: null } or { Delta: not null, Set: not null } => "an adjustment has either delta, or set with expectedVersion",
+            { Set: not null, ExpectedVersion: null } => "expectedVersion is missing: set counts only for the version of the resource that you saw",
+            { Delta: not null, ExpectedVersion: not null } => "expectedVersion goes with set, not with delta",
+            { Set: not null, Force: true } => "force goes with delta, not with set",
+            _ => null,
+        };
+        if (problem is not null)
+        {
+            command.Fail(problem);
+        }
+
+        NeedReason(command, adjustment.Reason);
         return SendAsync<ResourceView>(command, cancellationToken);
     }
 
@@ -111,9 +148,23 @@ internal sealed class SpaceClient(SpaceHost host, Space? space = null) : IHoldfa
         return SendAsync<ResourceView>(command, cancellationToken);
     }
 
-    private static byte[] Bytes(string? text) => text is null ? [] : Encoding.UTF8.GetBytes(text);
+    private static byte[] Bytes(string? text)
+    {
+        byte[] utf8 = text is null ? [] : new byte[Encoding.UTF8.GetByteCount(text)];
+        return Utf8.FromUtf16(text, utf8, out _, out _, replaceInvalidSequences: false) == OperationStatus.Done ? utf8 : NoUtf8;
+    }
 
-    private static long Milliseconds(TimeSpan time) => (long)time.TotalMilliseconds;
+    /// <summary>Rounded up: what was asked for above zero must not become 0, which says nothing.</summary>
+    private static long Milliseconds(TimeSpan time) =>
+        Math.DivRem(time.Ticks, TimeSpan.TicksPerMillisecond, out long rest) + (rest > 0 ? 1 : 0);
+
+    private static void NeedReason(Command command, string? reason)
+    {
+        if (string.IsNullOrEmpty(reason))
+        {
+            command.Fail("reason is missing: say why, for the audit trail");
+        }
+    }
 
     private static void AddLines(LinedCommand command, IReadOnlyList<HoldLine>? lines)
     {
