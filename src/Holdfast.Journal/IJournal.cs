@@ -52,6 +52,10 @@ public interface IJournal : IAsyncDisposable
     /// it ends and throws <see cref="JournalCorruptException"/> on a difference.</summary>
     ValueTask<JournalSnapshot?> OpenSnapshotAsync(CancellationToken cancellationToken);
 
+    /// <summary>Puts the snapshot of <paramref name="sequence"/> where no <see cref="OpenSnapshotAsync"/> finds it any more: it isn't this
+    /// journal's, or it is damaged. Kept there for whoever wants to look at it. Harmless when there is none.</summary>
+    ValueTask PutSnapshotAsideAsync(long sequence, CancellationToken cancellationToken);
+
     /// <summary>Removes frames up to and including <paramref name="throughSequence"/>, but never the newest <see cref="MaxInFlight"/>:
     /// they carry the chain on. Repeating it is harmless.</summary>
     /// <exception cref="ArgumentException">No snapshot at or after that sequence is stored, so the frames are still needed.</exception>

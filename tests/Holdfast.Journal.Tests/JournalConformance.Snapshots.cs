@@ -86,6 +86,38 @@ public abstract partial class JournalConformance
     }
 
     [Fact]
+    public async Task Snapshot_put_aside_is_not_opened_any_more_and_hides_none_that_is_written_later()
+    {
+        await using IJournal journal = await WithFramesAsync(9);
+        await WriteSnapshotAsync(journal, 5, [5]);
+        await WriteSnapshotAsync(journal, 9, [9]);
+
+        await journal.PutSnapshotAsideAsync(9, None);
+        await journal.PutSnapshotAsideAsync(9, None);
+
+        (await ReadSnapshotAsync(journal)).ShouldNotBeNull().Content.ShouldBe([5]);
+        await WriteSnapshotAsync(journal, 9, [10]);
+        (await ReadSnapshotAsync(journal)).ShouldNotBeNull().Content.ShouldBe([10]);
+        await journal.PutSnapshotAsideAsync(9, None);
+        await journal.PutSnapshotAsideAsync(5, None);
+        (await ReadSnapshotAsync(journal)).ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task Newer_snapshots_do_not_remove_the_one_that_is_written()
+    {
+        await using IJournal journal = await WithFramesAsync(9);
+        await WriteSnapshotAsync(journal, 7, [7]);
+        await WriteSnapshotAsync(journal, 9, [9]);
+        await WriteSnapshotAsync(journal, 5, [5]);
+
+        await journal.PutSnapshotAsideAsync(9, None);
+        await journal.PutSnapshotAsideAsync(7, None);
+
+        (await ReadSnapshotAsync(journal)).ShouldNotBeNull().Content.ShouldBe([5]);
+    }
+
+    [Fact]
     public async Task Trim_without_a_snapshot_is_refused_and_removes_nothing()
     {
         await using IJournal journal = await WithFramesAsync(20);

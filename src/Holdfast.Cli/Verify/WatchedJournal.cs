@@ -36,6 +36,8 @@ internal sealed class WatchedJournal(IJournal journal) : IJournal
 
     public ValueTask WriteSnapshotAsync(long sequence, Func<Stream, CancellationToken, Task> write, CancellationToken cancellationToken) => throw ReadOnly();
 
+    public ValueTask PutSnapshotAsideAsync(long sequence, CancellationToken cancellationToken) => throw ReadOnly();
+
     public ValueTask TrimAsync(long throughSequence, CancellationToken cancellationToken) => throw ReadOnly();
 
     public ValueTask DisposeAsync() => journal.DisposeAsync();

@@ -137,8 +137,13 @@ internal sealed partial class Projector : IAsyncDisposable
         await using JournalSnapshot snapshot = await _space.Journal.OpenSnapshotAsync(cancellationToken)
             ?? throw new JournalCorruptException(1, $"The journal of space {_space.Name} begins at {first}, and no snapshot reaches up to there.");
         using SpaceMachine machine = SpaceMachine.ReadSnapshot(snapshot.Content, _space.Options.Holds, _space.Hasher);
-        await snapshot.Content.CopyToAsync(Stream.Null, cancellationToken);
-        var begun = new ViewPosition(snapshot.Sequence, default);
+        ReadOnlyMemory<byte> hash = await SnapshotContent.ReadStandAsync(snapshot.Content, cancellationToken);
+        if (await SnapshotContent.FindContradictionAsync(_space.Journal, snapshot.Sequence, hash, cancellationToken) is { } contradiction)
+        {
+            throw new JournalCorruptException(snapshot.Sequence, $"The snapshot of {snapshot.Sequence} of space {_space.Name} isn't of this journal: {contradiction}.");
+        }
+
+        var begun = new ViewPosition(snapshot.Sequence, hash);
         await _store.BeginAsync(machine, begun, cancellationToken);
         return begun;
     }

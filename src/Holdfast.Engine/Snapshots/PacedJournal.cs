@@ -33,6 +33,8 @@ internal sealed class PacedJournal(IJournal journal, Pace pace, TimeProvider tim
 
     public ValueTask<JournalSnapshot?> OpenSnapshotAsync(CancellationToken cancellationToken) => journal.OpenSnapshotAsync(cancellationToken);
 
+    public ValueTask PutSnapshotAsideAsync(long sequence, CancellationToken cancellationToken) => journal.PutSnapshotAsideAsync(sequence, cancellationToken);
+
     public ValueTask TrimAsync(long throughSequence, CancellationToken cancellationToken) => throw new NotSupportedException();
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;

@@ -138,8 +138,10 @@ public sealed partial class Snapshotter : IAsyncDisposable
     {
         IJournal journal = _space.Journal;
         DurablePoint point = _space.Durable;
-        long previous = await NewestSequenceAsync(journal, cancellationToken);
-        if (point.Sequence <= previous)
+
+
+        // Not "<=": one that is newer than the journal hides nothing, the replay will judge it.
+        if (await NewestSequenceAsync(journal, cancellationToken) == point.Sequence)
         {
             return SnapshotOutcome.NothingNew;
         }
@@ -148,12 +150,14 @@ public sealed partial class Snapshotter : IAsyncDisposable
         long first = await JournalStart.FirstSequenceAsync(journal, cancellationToken);
         var paced = new PacedJournal(journal, new Pace(_space, _time), _time);
         var loader = new SpaceLoader(_space.Name, paced, _space.Options, _space.Hasher, _time, _logger);
-        using SpaceMachine shadow = (await loader.ReplayAsync(point.Sequence, first, cancellationToken)).Machine;
+        Replayed replayed = await loader.ReplayAsync(point.Sequence, first, cancellationToken);
+        using SpaceMachine shadow = replayed.Machine;
         string? imbalance = shadow.FindImbalance();
         if (shadow.Digest != point.Digest || imbalance is not null)
         {
             Interlocked.Increment(ref _differences);
-            Different(_logger, _space.Name, point.Sequence, point.Digest, shadow.Digest, imbalance ?? "it does add up");
+            string restart = await PrepareRestartAsync(journal, replayed.From, first, cancellationToken);
+            Different(_logger, _space.Name, point.Sequence, point.Digest, shadow.Digest, imbalance ?? "it does add up", restart);
             Differed?.Invoke(new SnapshotDifference(_space.Name, point.Sequence, point.Digest, shadow.Digest, imbalance));
             return SnapshotOutcome.Different;
         }
@@ -162,14 +166,14 @@ public sealed partial class Snapshotter : IAsyncDisposable
             point.Sequence,
             (stream, _) =>
             {
-                shadow.WriteSnapshot(stream);
+                SnapshotContent.Write(shadow, replayed.Hash.Span, stream);
                 return Task.CompletedTask;
             },
             cancellationToken);
         Volatile.Write(ref _lastSequence, point.Sequence);
         Interlocked.Increment(ref _taken);
         Written(_logger, _space.Name, point.Sequence, shadow.KnownHolds, _time.GetElapsedTime(started).TotalMilliseconds);
-        await TrimAsync(journal, previous, first, cancellationToken);
+        await TrimAsync(journal, replayed.From, first, cancellationToken);
         return SnapshotOutcome.Written;
     }
 
@@ -187,17 +191,46 @@ public sealed partial class Snapshotter : IAsyncDisposable
         }
     }
 
-    private static async Task<long> NewestSequenceAsync(IJournal journal, CancellationToken cancellationToken)
+    /// <summary>
+    /// After a difference: which of the two is wrong isn't known, and it may be the snapshot that the replay began with. So a
+    /// restart is to go by the frames alone, where all are there.
+    /// </summary>
+    /// <returns>What a restart goes by, in words.</returns>
+    private static async Task<string> PrepareRestartAsync(IJournal journal, long from, long first, CancellationToken cancellationToken)
     {
-        await using JournalSnapshot? newest = await journal.OpenSnapshotAsync(cancellationToken);
-        return newest?.Sequence ?? 0;
+        if (from > 0 && first > 1)
+        {
+            return $"frames before {first} were trimmed, so a restart goes by the snapshot of {from} and the frames behind it, as this replay did";
+        }
+
+        while (await NewestSequenceAsync(journal, cancellationToken) is { } newest)
+        {
+            await journal.PutSnapshotAsideAsync(newest, cancellationToken);
+        }
+
+        return from > 0
+            ? "the snapshots, with one of which this replay began, were put aside, so a restart replays all frames"
+            : "a restart replays all frames, as this replay did";
+    }
+
+    private static async Task<long?> NewestSequenceAsync(IJournal journal, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using JournalSnapshot? newest = await journal.OpenSnapshotAsync(cancellationToken);
+            return newest?.Sequence;
+        }
+        catch (JournalCorruptException e)
+        {
+            return e.Sequence; // damaged; what that means, the replay decides
+        }
     }
 
     [LoggerMessage(30, LogLevel.Information, "Space {Space}: snapshot of {Sequence} written, {Holds} known holds, in {Milliseconds:0} ms.")]
     private static partial void Written(ILogger logger, string space, long sequence, int holds, double milliseconds);
 
-    [LoggerMessage(31, LogLevel.Critical, "Space {Space}: the replay of its journal up to {Sequence} does not come to the live state (digest {Live:x16} live, {Replayed:x16} replayed; {Balance}). No snapshot was written. Stop the space and run 'holdfast verify': a restart goes by the journal.")]
-    private static partial void Different(ILogger logger, string space, long sequence, ulong live, ulong replayed, string balance);
+    [LoggerMessage(31, LogLevel.Critical, "Space {Space}: the replay of its journal up to {Sequence} does not come to the live state (digest {Live:x16} live, {Replayed:x16} replayed; {Balance}). No snapshot was written. Stop the space and run 'holdfast verify'; {Restart}.")]
+    private static partial void Different(ILogger logger, string space, long sequence, ulong live, ulong replayed, string balance, string restart);
 
     [LoggerMessage(32, LogLevel.Error, "Space {Space}: no snapshot was taken: {Reason}")]
     private static partial void NotTaken(ILogger logger, string space, string reason, Exception exception);

@@ -10,6 +10,7 @@ internal sealed class VerificationWalk(NameHasher hasher) : IDisposable
     private SpaceMachine? _full;
     private SpaceMachine? _fromSnapshot;
     private long? _snapshotSequence;
+    private ReadOnlyMemory<byte> _snapshotFrameHash;
     private long _first = 1;
     private long _last;
     private long _frames;
@@ -20,23 +21,32 @@ internal sealed class VerificationWalk(NameHasher hasher) : IDisposable
 
     public async Task ReadSnapshotAsync(IJournal journal, CancellationToken cancellationToken)
     {
-        await using JournalSnapshot? snapshot = await journal.OpenSnapshotAsync(cancellationToken);
-        if (snapshot is null)
+        // The frames are walked all the same when it can't be read: whether they are whole is what decides what can be done.
+        try
         {
-            return;
+            await using JournalSnapshot? snapshot = await journal.OpenSnapshotAsync(cancellationToken);
+            if (snapshot is not null)
+            {
+                await ReadAsync(snapshot, cancellationToken);
+            }
         }
+        catch (JournalCorruptException e)
+        {
+            Blame(e.Sequence, $"The snapshot of {e.Sequence} can't be read: {e.Message}");
+        }
+    }
 
+    private async Task ReadAsync(JournalSnapshot snapshot, CancellationToken cancellationToken)
+    {
         try
         {
             _fromSnapshot = SpaceMachine.ReadSnapshot(snapshot.Content, new HoldOptions(), hasher);
-            await snapshot.Content.CopyToAsync(Stream.Null, cancellationToken);
+            _snapshotFrameHash = await SnapshotContent.ReadStandAsync(snapshot.Content, cancellationToken);
             _snapshotSequence = snapshot.Sequence;
         }
         catch (Exception e) when (e is not (OperationCanceledException or JournalException or OutOfMemoryException))
         {
-            // The frames are walked all the same: whether they are whole is what decides what can be done.
-            _fromSnapshot?.Dispose();
-            _fromSnapshot = null;
+            DropSnapshot();
             Blame(snapshot.Sequence, $"The snapshot of {snapshot.Sequence} can't be read: {e.Message}");
         }
     }
@@ -51,8 +61,9 @@ internal sealed class VerificationWalk(NameHasher hasher) : IDisposable
         }
         else if (_fromSnapshot is null || _snapshotSequence + 1 < _first)
         {
+            // Nothing can be replayed; whether the frames are whole shows all the same.
             Blame(_first, $"The journal begins at {_first}, and no snapshot reaches up to there.");
-            return;
+            DropSnapshot();
         }
 
         var chain = new ChainVerifier(_first);
@@ -70,6 +81,7 @@ internal sealed class VerificationWalk(NameHasher hasher) : IDisposable
             }
 
             FrameView frame = chain.Next(bytes);
+            Compare(frame);
             Evolve(frame);
             _last = frame.Sequence;
             _frames++;
@@ -102,6 +114,23 @@ internal sealed class VerificationWalk(NameHasher hasher) : IDisposable
         {
             _problem = "It doesn't add up: " + imbalance;
         }
+    }
+
+    /// <summary>Whether the snapshot is one of this journal: by the frame that it was taken after, or by the next where that was trimmed.</summary>
+    private void Compare(FrameView frame)
+    {
+        if (_fromSnapshot is not null && (frame.Sequence == _snapshotSequence || frame.Sequence == _first) && frame.Sequence >= _snapshotSequence &&
+            SnapshotContent.Contradiction(frame, _snapshotSequence.Value, _snapshotFrameHash) is { } contradiction)
+        {
+            DropSnapshot();
+            Blame(_snapshotSequence.Value, $"The snapshot of {_snapshotSequence} isn't of this journal: {contradiction}.");
+        }
+    }
+
+    private void DropSnapshot()
+    {
+        _fromSnapshot?.Dispose();
+        _fromSnapshot = null;
     }
 
     public void Blame(long sequence, string problem)

@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Holdfast.Journal;
 using Holdfast.Kernel;
 using Microsoft.Extensions.Logging;
@@ -18,48 +19,50 @@ internal sealed partial class SpaceLoader(string space, IJournal journal, SpaceO
             TornRecordDropped(logger, space, tail.Sequence + 1);
         }
 
-        (SpaceMachine machine, long events) = await ReplayAsync(tail.Sequence, tail.FirstSequence, cancellationToken);
-        return new LoadedSpace(machine, tail, events);
+        Replayed replayed = await ReplayAsync(tail.Sequence, tail.FirstSequence, cancellationToken);
+        return new LoadedSpace(replayed.Machine, tail, replayed.Events);
     }
 
-    /// <summary>A machine as it was right after <paramref name="throughSequence"/>, and how many events were replayed.</summary>
-    public async Task<(SpaceMachine Machine, long Events)> ReplayAsync(long throughSequence, long firstSequence, CancellationToken cancellationToken)
+    /// <summary>A machine as it was right after <paramref name="throughSequence"/>.</summary>
+    public async Task<Replayed> ReplayAsync(long throughSequence, long firstSequence, CancellationToken cancellationToken)
     {
-        (SpaceMachine machine, long at) = await ReadSnapshotAsync(throughSequence, firstSequence, cancellationToken);
+        Replayed start = await ReadSnapshotAsync(throughSequence, firstSequence, cancellationToken);
         try
         {
-            return (machine, await ReplayAsync(machine, at, throughSequence, firstSequence, cancellationToken));
+            return await ReplayAsync(start, throughSequence, firstSequence, cancellationToken);
         }
         catch
         {
-            machine.Dispose(); // not left to the collector: storage that fails is tried again every second
+            start.Machine.Dispose(); // not left to the collector: storage that fails is tried again every second
             throw;
         }
     }
 
-    private async Task<long> ReplayAsync(SpaceMachine machine, long at, long throughSequence, long firstSequence, CancellationToken cancellationToken)
+    private async Task<Replayed> ReplayAsync(Replayed start, long throughSequence, long firstSequence, CancellationToken cancellationToken)
     {
+        long at = start.From;
         if (at + 1 < firstSequence)
         {
             throw new JournalCorruptException(at + 1, $"The journal of space {space} begins at {firstSequence}, and no snapshot reaches up to there.");
         }
 
-        long events = 0;
         if (at == throughSequence)
         {
-            return events;
+            return start;
         }
 
-        // The frame that the snapshot was taken after is read again where it still exists: the chain must hang on it.
+        // The frame that the snapshot was taken after is read again where it still exists; where not, the chain must hang on the
+        // hash that the snapshot knows of it.
         long from = Math.Max(Math.Max(at, 1), firstSequence);
-        var chain = new ChainVerifier(from);
+        ChainVerifier chain = from > at && !start.Hash.IsEmpty ? new ChainVerifier(from, start.Hash) : new ChainVerifier(from);
+        long events = 0;
         long progressAt = time.GetTimestamp();
         await foreach (ReadOnlyMemory<byte> bytes in journal.ReadAsync(from, cancellationToken))
         {
             FrameView frame = chain.Next(bytes);
             if (frame.Sequence > at)
             {
-                Evolve(machine, frame);
+                Evolve(start.Machine, frame);
                 events += frame.Count;
             }
 
@@ -76,59 +79,104 @@ internal sealed partial class SpaceLoader(string space, IJournal journal, SpaceO
         }
 
         return chain.LastSequence == throughSequence
-            ? events
+            ? start with { Events = events, Hash = chain.LastHash.ToArray() }
             : throw new JournalCorruptException(chain.LastSequence + 1, $"The journal of space {space} should reach {throughSequence} but ends at {chain.LastSequence}.");
     }
 
     /// <summary>
-    /// The newest snapshot's machine, or an empty one where there is none. A damaged snapshot is no loss while every frame
-    /// is there: then all are replayed, which only takes longer. Once frames were trimmed it stops the space: an older
-    /// state is never taken silently. An operator who removes the damaged one starts from the one before, whose frames are kept.
+    /// The newest snapshot's machine, or an empty one where there is none. A snapshot that is damaged, or isn't of this journal
+    /// (an older copy of that was put back, or its last frames were lost), is no loss while every frame is there: it is put
+    /// aside, for good, since the journal may grow past it; then the one before it is looked at, or all frames are replayed. Once
+    /// frames were trimmed it stops the space: an older state is never taken silently. An operator who removes it starts from
+    /// the one before, whose frames are kept.
     /// </summary>
-    private async Task<(SpaceMachine Machine, long At)> ReadSnapshotAsync(long throughSequence, long firstSequence, CancellationToken cancellationToken)
+    private async Task<Replayed> ReadSnapshotAsync(long throughSequence, long firstSequence, CancellationToken cancellationToken)
     {
-        await using JournalSnapshot? snapshot = await OpenSnapshotAsync(firstSequence, cancellationToken);
-        if (snapshot is null || snapshot.Sequence > throughSequence)
+        while (true)
         {
-            return (new SpaceMachine(options.Holds, hasher, options.Transactions, options.Checkouts), 0);
+            Replayed? start;
+            try
+            {
+                start = await ReadNewestAsync(cancellationToken);
+            }
+            catch (JournalCorruptException e)
+            {
+                await PutAsideAsync(e.Sequence, firstSequence, e, cancellationToken);
+                continue;
+            }
+            catch (Exception e) when (e is DbException or IOException)
+            {
+                // It may well be whole, and only couldn't be read.
+                if (firstSequence > 1)
+                {
+                    throw new JournalException(JournalFault.NotWritten, $"The snapshot of space {space} can't be read: {e.Message}", e);
+                }
+
+                SnapshotUnreadable(logger, space, e.Message);
+                return Beginning();
+            }
+
+            if (start is null)
+            {
+                return Beginning();
+            }
+
+            string? contradiction;
+            try
+            {
+                contradiction = await SnapshotContent.FindContradictionAsync(journal, start.From, start.Hash, cancellationToken);
+            }
+            catch
+            {
+                start.Machine.Dispose();
+                throw;
+            }
+
+            if (contradiction is null && start.From <= throughSequence)
+            {
+                return start;
+            }
+
+            start.Machine.Dispose();
+            if (contradiction is null)
+            {
+                return Beginning(); // of this journal, but newer than what was asked for
+            }
+
+            await PutAsideAsync(start.From, firstSequence, contradiction, cancellationToken);
+        }
+    }
+
+    private Replayed Beginning() => new(new SpaceMachine(options.Holds, hasher, options.Transactions, options.Checkouts), 0, default, 0);
+
+    /// <exception cref="JournalCorruptException">It is damaged.</exception>
+    private async Task<Replayed?> ReadNewestAsync(CancellationToken cancellationToken)
+    {
+        await using JournalSnapshot? snapshot = await journal.OpenSnapshotAsync(cancellationToken);
+        if (snapshot is null)
+        {
+            return null;
         }
 
         SpaceMachine? machine = null;
         try
         {
             machine = SpaceMachine.ReadSnapshot(snapshot.Content, options.Holds, hasher, options.Transactions, options.Checkouts);
-
-            // To the end, so that the stream checks its hash.
-            await snapshot.Content.CopyToAsync(Stream.Null, cancellationToken);
-            return (machine, snapshot.Sequence);
+            return new Replayed(machine, snapshot.Sequence, await SnapshotContent.ReadStandAsync(snapshot.Content, cancellationToken), 0);
         }
         catch (Exception e)
         {
             machine?.Dispose();
-            if (e is OperationCanceledException or JournalException or OutOfMemoryException)
+            if (e is OperationCanceledException or JournalException or JournalCorruptException or OutOfMemoryException or DbException or (IOException and not EndOfStreamException))
             {
                 throw;
             }
 
-            AcceptDamage(snapshot.Sequence, firstSequence, e);
-            return (new SpaceMachine(options.Holds, hasher, options.Transactions, options.Checkouts), 0);
+            throw new JournalCorruptException(snapshot.Sequence, e.Message, e);
         }
     }
 
-    private async Task<JournalSnapshot?> OpenSnapshotAsync(long firstSequence, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await journal.OpenSnapshotAsync(cancellationToken);
-        }
-        catch (JournalCorruptException e)
-        {
-            AcceptDamage(e.Sequence, firstSequence, e);
-            return null;
-        }
-    }
-
-    private void AcceptDamage(long sequence, long firstSequence, Exception damage)
+    private async Task PutAsideAsync(long sequence, long firstSequence, Exception damage, CancellationToken cancellationToken)
     {
         if (firstSequence > 1)
         {
@@ -139,7 +187,22 @@ internal sealed partial class SpaceLoader(string space, IJournal journal, SpaceO
                 damage);
         }
 
+        await journal.PutSnapshotAsideAsync(sequence, cancellationToken);
         SnapshotDamaged(logger, space, sequence, damage.Message);
+    }
+
+    private async Task PutAsideAsync(long sequence, long firstSequence, string contradiction, CancellationToken cancellationToken)
+    {
+        if (firstSequence > 1)
+        {
+            throw new JournalCorruptException(
+                sequence,
+                $"The snapshot of {sequence} of space {space} isn't of this journal: {contradiction}. The journal's frames begin at {firstSequence}, so they " +
+                "can't all be replayed. Put back the frames that are missing; or, where an older copy of the journal was put back on purpose, remove this snapshot.");
+        }
+
+        await journal.PutSnapshotAsideAsync(sequence, cancellationToken);
+        SnapshotOfAnother(logger, space, sequence, contradiction);
     }
 
     private static void Evolve(SpaceMachine machine, FrameView frame)
@@ -157,12 +220,25 @@ internal sealed partial class SpaceLoader(string space, IJournal journal, SpaceO
     [LoggerMessage(1, LogLevel.Warning, "Space {Space}: frame {Sequence} was torn and is dropped; it was never acknowledged.")]
     private static partial void TornRecordDropped(ILogger logger, string space, long sequence);
 
-    [LoggerMessage(3, LogLevel.Error, "Space {Space}: the snapshot of {Sequence} is damaged ({Reason}). All frames are there, so all are replayed; the next snapshot replaces it.")]
+    [LoggerMessage(3, LogLevel.Error, "Space {Space}: the snapshot of {Sequence} is damaged ({Reason}). It is put aside; all frames are there, so nothing is lost, and the start only takes longer.")]
     private static partial void SnapshotDamaged(ILogger logger, string space, long sequence, string reason);
+
+    [LoggerMessage(4, LogLevel.Warning, "Space {Space}: the snapshot of {Sequence} isn't of this journal: {Contradiction}. It is put aside and not used. Was an older copy of the journal put back? If not, its last frames are lost, and what they acknowledged with them: look for them before going on.")]
+    private static partial void SnapshotOfAnother(ILogger logger, string space, long sequence, string contradiction);
+
+    [LoggerMessage(5, LogLevel.Error, "Space {Space}: the snapshot can't be read ({Reason}). All frames are there, so all are replayed.")]
+    private static partial void SnapshotUnreadable(ILogger logger, string space, string reason);
 
     [LoggerMessage(2, LogLevel.Information, "Space {Space}: replaying frame {Sequence} of {Through}, {Events} events so far.")]
     private static partial void Replaying(ILogger logger, string space, long sequence, long through, long events);
 }
+
+/// <summary>A machine after a replay.</summary>
+/// <param name="Machine">The machine.</param>
+/// <param name="From">Sequence of the snapshot that the replay began with; 0: it began with the first frame.</param>
+/// <param name="Hash">SHA-256 of the last frame in the machine; empty: not known, or there is none.</param>
+/// <param name="Events">Events replayed.</param>
+internal sealed record Replayed(SpaceMachine Machine, long From, ReadOnlyMemory<byte> Hash, long Events);
 
 /// <summary>A machine that is where its journal is.</summary>
 internal sealed record LoadedSpace(SpaceMachine Machine, JournalTail Tail, long EventsReplayed);

@@ -72,6 +72,14 @@ public sealed class MemoryJournal : IJournal
     }
 
     /// <inheritdoc/>
+    public ValueTask PutSnapshotAsideAsync(long sequence, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        _log.RemoveSnapshot(sequence);
+        return ValueTask.CompletedTask;
+    }
+
+    /// <inheritdoc/>
     public ValueTask TrimAsync(long throughSequence, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();

@@ -69,7 +69,15 @@ internal sealed class MemoryLog
             _snapshots.RemoveAll(s => s.Sequence == sequence);
             _snapshots.Add(snapshot);
             _snapshots.Sort((a, b) => a.Sequence.CompareTo(b.Sequence));
-            _snapshots.RemoveRange(0, Math.Max(0, _snapshots.Count - 2));
+            _snapshots.RemoveRange(0, Math.Max(0, _snapshots.FindIndex(s => s.Sequence == sequence) - 1));
+        }
+    }
+
+    public void RemoveSnapshot(long sequence)
+    {
+        lock (_gate)
+        {
+            _snapshots.RemoveAll(s => s.Sequence == sequence);
         }
     }
 

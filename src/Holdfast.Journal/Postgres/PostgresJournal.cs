@@ -91,6 +91,9 @@ public sealed partial class PostgresJournal : IJournal
     /// <inheritdoc/>
     public ValueTask<JournalSnapshot?> OpenSnapshotAsync(CancellationToken cancellationToken) => _snapshots.OpenAsync(cancellationToken);
 
+    /// <inheritdoc/>
+    public ValueTask PutSnapshotAsideAsync(long sequence, CancellationToken cancellationToken) => _snapshots.PutAsideAsync(sequence, cancellationToken);
+
     /// <summary>Closes this journal's connections.</summary>
     public async ValueTask DisposeAsync()
     {

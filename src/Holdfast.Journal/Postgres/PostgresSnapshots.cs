@@ -16,6 +16,9 @@ internal sealed class PostgresSnapshots(NpgsqlDataSource source, string space)
     private const int SealBytes = SHA256.HashSizeInBytes + sizeof(long);
     private const int Keep = 2;
 
+    // Behind a space's name: no space can be called so.
+    private const string Aside = "@aside";
+
     public async ValueTask WriteAsync(long sequence, Func<Stream, CancellationToken, Task> write, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(write);
@@ -42,7 +45,7 @@ internal sealed class PostgresSnapshots(NpgsqlDataSource source, string space)
                 connection,
                 $"""
                 DELETE FROM holdfast_snapshot WHERE space = $1 AND sequence < $2 AND sequence NOT IN
-                    (SELECT sequence FROM holdfast_snapshot WHERE space = $1 AND part = {SealPart} ORDER BY sequence DESC LIMIT {Keep})
+                    (SELECT sequence FROM holdfast_snapshot WHERE space = $1 AND sequence <= $2 AND part = {SealPart} ORDER BY sequence DESC LIMIT {Keep})
                 """,
                 sequence,
                 cancellationToken);
@@ -59,6 +62,23 @@ internal sealed class PostgresSnapshots(NpgsqlDataSource source, string space)
         await using var command = new NpgsqlCommand($"SELECT max(sequence) FROM holdfast_snapshot WHERE space = $1 AND part = {SealPart}", connection);
         command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = space });
         return await command.ExecuteScalarAsync(cancellationToken) as long?;
+    }
+
+    /// <summary>Gives its rows to <c>space@aside</c>.</summary>
+    public async ValueTask PutAsideAsync(long sequence, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using NpgsqlConnection connection = await source.OpenConnectionAsync(cancellationToken);
+            await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync(cancellationToken);
+            await ExecuteAsync(connection, $"DELETE FROM holdfast_snapshot WHERE space = $1 || '{Aside}' AND sequence = $2", sequence, cancellationToken);
+            await ExecuteAsync(connection, $"UPDATE holdfast_snapshot SET space = space || '{Aside}' WHERE space = $1 AND sequence = $2", sequence, cancellationToken);
+            await transaction.CommitAsync(cancellationToken);
+        }
+        catch (Exception e) when (PostgresFailure.IsStorage(e))
+        {
+            throw PostgresFailure.Other($"The snapshot of {sequence} couldn't be put aside", e);
+        }
     }
 
     public async ValueTask<JournalSnapshot?> OpenAsync(CancellationToken cancellationToken)

@@ -11,6 +11,7 @@ internal sealed class SnapshotFiles(string journalPath)
 {
     private const string Extension = ".snapshot";
     private const string Unfinished = ".snapshot-unfinished";
+    private const string Aside = "-aside";
     private const int Keep = 2;
     private const int BufferBytes = 1 << 16;
 
@@ -46,13 +47,32 @@ internal sealed class SnapshotFiles(string journalPath)
             throw;
         }
 
-        foreach (long old in Sequences().OrderDescending().Skip(Keep))
+        foreach (long old in Sequences().Where(s => s <= sequence).OrderDescending().Skip(Keep))
         {
             File.Delete(PathOf(old));
         }
     }
 
     public long? NewestSequence() => Sequences().Select(s => (long?)s).Max();
+
+    /// <summary>Renames it to <c>holdfast.{sequence}.snapshot-aside</c>.</summary>
+    public void PutAside(long sequence)
+    {
+        string path = PathOf(sequence);
+        try
+        {
+            File.Move(path, path + Aside, overwrite: true);
+            FolderSync.Flush(_folder);
+        }
+        catch (FileNotFoundException)
+        {
+            // Not there: so it isn't found any more either.
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new JournalException(JournalFault.NotWritten, $"{path} couldn't be put aside: {e.Message}", e);
+        }
+    }
 
     public async ValueTask<JournalSnapshot?> OpenAsync(CancellationToken cancellationToken)
     {

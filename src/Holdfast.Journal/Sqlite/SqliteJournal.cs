@@ -91,6 +91,14 @@ public sealed partial class SqliteJournal : IJournal
     /// <inheritdoc/>
     public ValueTask<JournalSnapshot?> OpenSnapshotAsync(CancellationToken cancellationToken) => _snapshots.OpenAsync(cancellationToken);
 
+    /// <inheritdoc/>
+    public ValueTask PutSnapshotAsideAsync(long sequence, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        _snapshots.PutAside(sequence);
+        return ValueTask.CompletedTask;
+    }
+
     /// <summary>Called before each sync: how tests hold the disk up or make it fail.</summary>
     internal Action? BeforeSync { get; set; }
 

@@ -106,6 +106,9 @@ public sealed class FaultyJournal(IJournal inner, Func<long, AppendFate>? rule, 
     public ValueTask<JournalSnapshot?> OpenSnapshotAsync(CancellationToken cancellationToken) => inner.OpenSnapshotAsync(cancellationToken);
 
     /// <inheritdoc/>
+    public ValueTask PutSnapshotAsideAsync(long sequence, CancellationToken cancellationToken) => inner.PutSnapshotAsideAsync(sequence, cancellationToken);
+
+    /// <inheritdoc/>
     public ValueTask TrimAsync(long throughSequence, CancellationToken cancellationToken) => inner.TrimAsync(throughSequence, cancellationToken);
 
     /// <inheritdoc/>

@@ -1,6 +1,7 @@
 using Holdfast.Engine.Projection;
 using Holdfast.Journal;
 using Holdfast.Kernel;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Holdfast.Engine.Tests.Projection;
@@ -26,12 +27,13 @@ internal sealed class Serving : IAsyncDisposable
 
     public Snapshotter Snapshots => Host.Snapshots!.For(Space)!;
 
-    public static async Task<Serving> StartAsync(IJournalStore journals, Func<string, IViewStore?> views, SpaceOptions? options = null, TimeProvider? time = null)
+    public static async Task<Serving> StartAsync(IJournalStore journals, Func<string, IViewStore?> views, SpaceOptions? options = null, TimeProvider? time = null, ILoggerFactory? log = null)
     {
         time ??= TimeProvider.System;
-        var host = new SpaceHost(journals, options ?? new SpaceOptions { Holds = History.Options }, History.Hasher, time, NullLoggerFactory.Instance);
-        host.Views = new ViewHost(host, views, time, NullLoggerFactory.Instance);
-        host.Snapshots = new SnapshotHost(host, host.Views, time, NullLoggerFactory.Instance);
+        log ??= NullLoggerFactory.Instance;
+        var host = new SpaceHost(journals, options ?? new SpaceOptions { Holds = History.Options }, History.Hasher, time, log);
+        host.Views = new ViewHost(host, views, time, log);
+        host.Snapshots = new SnapshotHost(host, host.Views, time, log);
         try
         {
             await host.StartAsync(TestContext.Current.CancellationToken);

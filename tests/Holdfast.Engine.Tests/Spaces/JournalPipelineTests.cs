@@ -174,6 +174,8 @@ public sealed class JournalPipelineTests
 
         public ValueTask<JournalSnapshot?> OpenSnapshotAsync(CancellationToken cancellationToken) => ValueTask.FromResult<JournalSnapshot?>(null);
 
+        public ValueTask PutSnapshotAsideAsync(long sequence, CancellationToken cancellationToken) => throw new NotSupportedException();
+
         public ValueTask TrimAsync(long throughSequence, CancellationToken cancellationToken) => throw new NotSupportedException();
 
         public ValueTask DisposeAsync()
