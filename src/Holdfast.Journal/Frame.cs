@@ -87,7 +87,8 @@ public static class Frame
 
     /// <summary>
     /// True when the bytes are the beginning of a frame and end before its header says: what an interrupted write leaves.
-    /// Bytes that don't begin as a frame of this version are not torn but wrong, and <see cref="Read"/> refuses them.
+    /// Bytes that don't begin as a frame of this version are not torn but wrong, and <see cref="Read"/> refuses them; so is a
+    /// whole frame whose stated length was changed: it ends with the hash of what it would be under its real length.
     /// </summary>
     public static bool IsTorn(ReadOnlySpan<byte> bytes)
     {
@@ -97,7 +98,7 @@ public static class Frame
             return false;
         }
 
-        return bytes.Length < HeaderSize || bytes.Length < DeclaredLength(bytes);
+        return bytes.Length < HeaderSize || (bytes.Length < DeclaredLength(bytes) && !IsWholeButForItsLength(bytes));
     }
 
     /// <summary>True when the bytes are a whole frame whose SHA-256 is right. Says nothing of its place in the chain.</summary>
@@ -156,6 +157,22 @@ public static class Frame
         }
 
         return null;
+    }
+
+    private static bool IsWholeButForItsLength(ReadOnlySpan<byte> bytes)
+    {
+        if (bytes.Length < HeaderSize + FooterSize)
+        {
+            return false;
+        }
+
+        Span<byte> length = stackalloc byte[sizeof(uint)];
+        BinaryPrimitives.WriteUInt32LittleEndian(length, (uint)(bytes.Length - HeaderSize - FooterSize));
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(bytes[..PayloadLengthOffset]);
+        hash.AppendData(length);
+        hash.AppendData(bytes[ReservedOffset..^FooterSize]);
+        return hash.GetHashAndReset().AsSpan().SequenceEqual(bytes[^FooterSize..]);
     }
 
     private static long DeclaredLength(ReadOnlySpan<byte> bytes) =>

@@ -65,6 +65,20 @@ public class FrameTests
     }
 
     [Fact]
+    public void A_whole_frame_with_another_length_in_its_header_is_wrong_not_torn()
+    {
+        byte[] frame = Sealed(3, "payload"u8);
+
+        for (int bit = 0; bit < 32; bit++)
+        {
+            frame[24 + (bit / 8)] ^= (byte)(1 << (bit % 8));
+            Frame.IsTorn(frame).ShouldBeFalse($"bit {bit}");
+            Frame.Verify(frame).ShouldBeFalse($"bit {bit}");
+            frame[24 + (bit / 8)] ^= (byte)(1 << (bit % 8));
+        }
+    }
+
+    [Fact]
     public void Bytes_that_do_not_begin_as_a_frame_are_wrong_not_torn()
     {
         Frame.IsTorn("garbage"u8).ShouldBeFalse();
