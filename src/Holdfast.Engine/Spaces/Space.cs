@@ -362,9 +362,8 @@ public sealed partial class Space : IAsyncDisposable
             if (_time.GetElapsedTime(probeAt) >= _options.RetryStorageEvery)
             {
                 probeAt = _time.GetTimestamp();
-                if (ProbeWritable(durable))
+                if (Probe(durable))
                 {
-                    Writable(_logger, Name);
                     return true;
                 }
             }
@@ -379,17 +378,25 @@ public sealed partial class Space : IAsyncDisposable
         return _loader.LoadAsync(_stopping.Token).GetAwaiter().GetResult();
     }
 
-    private bool ProbeWritable(LoadedSpace durable)
+    /// <summary>Tries to write an empty frame; true when the journal is to be read again.</summary>
+    private bool Probe(LoadedSpace durable)
     {
         try
         {
             AppendEmptyFrame(durable);
+            Writable(_logger, Name);
             return true;
+        }
+        catch (JournalException e) when (e.Fault is JournalFault.Full or JournalFault.NotWritten)
+        {
+            return false;
         }
         catch (JournalException e)
         {
-            // Conflict: an earlier probe that seemed to fail went in after all. Reading the journal again settles it.
-            return e.Fault == JournalFault.Conflict;
+            // Unknown: it may have gone in, and the journal takes no more until it is opened again. Conflict: an earlier one
+            // that seemed to fail went in after all. Reading the journal again settles both.
+            Recovering(_logger, Name, e.Message, e);
+            return true;
         }
     }
 

@@ -96,6 +96,35 @@ public sealed class SpaceFaultTests
         space.Space.Status.ShouldBe(SpaceStatus.Running);
     }
 
+    [Theory]
+    [InlineData(AppendFate.UnknownLost)]
+    [InlineData(AppendFate.UnknownWritten)]
+    public async Task E58_E59_ProbeOfAFullStorageLost_TheJournalIsReadAgain_AndItRecoversByItself(AppendFate fate)
+    {
+        int state = 0;
+        var journal = new ClosingJournal(new FaultyJournal(
+            new MemoryJournalStore().Get("default"),
+            _ => Volatile.Read(ref state) switch
+            {
+                0 => AppendFate.Written,
+                1 => AppendFate.Full,
+                _ => Interlocked.Exchange(ref state, 0) == 2 ? fate : AppendFate.Written,
+            }));
+        await using RunningSpace space = await RunningSpace.StartAsync(journal);
+        await space.StockAsync("sku-1", 10);
+        (await space.TryAsync("before")).IsOk.ShouldBeTrue();
+        Volatile.Write(ref state, 1);
+        (await space.TryAsync("during")).Code.ShouldBe(Code.Unavailable);
+        await RunningSpace.UntilAsync(() => space.Space.Status == SpaceStatus.ReadOnly);
+
+        Volatile.Write(ref state, 2);
+        await RunningSpace.UntilAsync(() => space.Space.Status is SpaceStatus.Running or SpaceStatus.Stopped);
+
+        space.Space.Status.ShouldBe(SpaceStatus.Running, space.Space.Trouble);
+        (await RunningSpace.UntilKnownAsync(() => space.TryAsync("after"))).IsOk.ShouldBeTrue();
+        (await space.ReadAsync()).Held.ShouldBe(2);
+    }
+
     [Fact]
     public async Task E58_RealFileFull_NoAcknowledgedHoldIsLost()
     {
