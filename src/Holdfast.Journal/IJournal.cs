@@ -15,7 +15,7 @@ public interface IJournal : IAsyncDisposable
 {
     /// <summary>
     /// How many appends may be unfinished at once; 1 means await each before the next. When more than 1, append N + 1 may
-    /// be begun before N has returned, and may return first: acknowledge only the contiguous prefix, that is N + 1 only
+    /// be begun before N has returned, and may return first; N + MaxInFlight is begun only after N returned without error. Acknowledge only the contiguous prefix, that is N + 1 only
     /// after N returned without error. If N fails, N + 1 counts as failed whatever it returned: await all, then reopen.
     /// </summary>
     int MaxInFlight => 1;
@@ -24,10 +24,12 @@ public interface IJournal : IAsyncDisposable
     bool AppendsInParallel => false;
 
     /// <summary>
-    /// Prepares storage (creating it when missing), drops a torn last record, and returns where the log ends.
+    /// Prepares storage (creating it when missing), drops a torn last record and what writers left past the end without
+    /// acknowledging it, and returns where the log ends.
     /// Must be called before anything else; may be called again after a failed append to learn the truth.
     /// </summary>
-    /// <exception cref="JournalCorruptException">The last record is whole but its bytes don't match their hash.</exception>
+    /// <exception cref="JournalCorruptException">The last record is whole but its bytes don't match their hash, or more stands past
+    /// the end than writers leave there.</exception>
     ValueTask<JournalTail> OpenAsync(CancellationToken cancellationToken);
 
     /// <summary>
@@ -67,7 +69,14 @@ public interface IJournal : IAsyncDisposable
 /// <param name="Hash">That frame's own SHA-256 (32 bytes).</param>
 /// <param name="FirstSequence">Sequence of the oldest frame still stored (1 if never trimmed or empty).</param>
 /// <param name="TornRecordsDropped">Incomplete last records removed by this open (0 or 1).</param>
-public sealed record JournalTail(long Sequence, ReadOnlyMemory<byte> Hash, long FirstSequence, int TornRecordsDropped);
+public sealed record JournalTail(long Sequence, ReadOnlyMemory<byte> Hash, long FirstSequence, int TornRecordsDropped)
+{
+    /// <summary>Whole records behind a gap, or behind another writer's, that this open removed as never acknowledged.</summary>
+    public int UnacknowledgedDropped { get; init; }
+
+    /// <summary>Sequence of the first of them; 0: there was none.</summary>
+    public long UnacknowledgedFrom { get; init; }
+}
 
 /// <summary>A stored snapshot: the state right after the frame <paramref name="Sequence"/>.</summary>
 public sealed record JournalSnapshot(long Sequence, Stream Content) : IAsyncDisposable

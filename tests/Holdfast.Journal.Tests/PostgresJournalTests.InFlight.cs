@@ -117,7 +117,7 @@ public sealed partial class PostgresJournalTests
         (await Should.ThrowAsync<JournalException>(async () => await winner.AppendAsync(2, next, None))).Fault.ShouldBe(JournalFault.Conflict);
         JournalTail tail = await winner.OpenAsync(None);
 
-        tail.Sequence.ShouldBe(1);
+        (tail.Sequence, tail.UnacknowledgedFrom, tail.UnacknowledgedDropped).ShouldBe((1, 2, 1));
         await Frames.AppendAsync(winner, tail, 3);
         (await VerifyAsync(winner)).ShouldBe(4);
     }
@@ -141,6 +141,64 @@ public sealed partial class PostgresJournalTests
 
         (await Should.ThrowAsync<JournalCorruptException>(async () => await journal.OpenAsync(None))).Sequence.ShouldBe(33);
         (await QueryAsync("SELECT count(*) FROM holdfast_journal")).ShouldBe(39L);
+    }
+
+    [Theory]
+    [InlineData("DELETE FROM holdfast_journal WHERE sequence = 38", 38)]
+    [InlineData("DELETE FROM holdfast_journal WHERE sequence = 37", 37)]
+    [InlineData("DELETE FROM holdfast_journal WHERE sequence IN (38, 39)", 38)]
+    [InlineData("DELETE FROM holdfast_journal WHERE sequence IN (38, 40)", 0)]
+    [InlineData("DELETE FROM holdfast_journal WHERE sequence < 40", 1)]
+    public async Task E62_acknowledged_frames_behind_a_lost_one_are_refused_with_its_sequence_not_dropped(string loss, long named)
+    {
+        await using IJournal journal = Store.Get("default");
+        await Frames.AppendAsync(journal, await journal.OpenAsync(None), 40);
+        await ExecuteAsync(loss);
+        object? left = await QueryAsync("SELECT count(*) FROM holdfast_journal");
+
+        if (named == 0)
+        {
+            // One behind one: what a crash leaves; it is dropped, and told.
+            JournalTail tail = await journal.OpenAsync(None);
+            (tail.Sequence, tail.UnacknowledgedFrom, tail.UnacknowledgedDropped).ShouldBe((37, 39, 1));
+            return;
+        }
+
+        (await Should.ThrowAsync<JournalCorruptException>(async () => await journal.OpenAsync(None))).Sequence.ShouldBe(named);
+        (await Should.ThrowAsync<JournalCorruptException>(() => VerifyAsync(journal))).Sequence.ShouldBe(named);
+        (await QueryAsync("SELECT count(*) FROM holdfast_journal")).ShouldBe(left);
+    }
+
+    [Theory]
+    [InlineData(37, true)]
+    [InlineData(38, true)]
+    [InlineData(39, false)]
+    public async Task E62_a_frame_replaced_by_a_whole_one_is_refused_unless_writers_can_have_left_it(int sequence, bool refused)
+    {
+        await using IJournal journal = Store.Get("default");
+        await Frames.AppendAsync(journal, await journal.OpenAsync(None), 40);
+        await OverwriteAsync("default", sequence, Frames.Make(sequence, new byte[32]));
+
+        if (refused)
+        {
+            (await Should.ThrowAsync<JournalCorruptException>(async () => await journal.OpenAsync(None))).Sequence.ShouldBe(sequence);
+            return;
+        }
+
+        JournalTail tail = await journal.OpenAsync(None);
+        (tail.Sequence, tail.UnacknowledgedFrom, tail.UnacknowledgedDropped).ShouldBe((38, 39, 2));
+    }
+
+    [Fact]
+    public async Task E62_all_frames_lost_that_a_trim_kept_are_missed()
+    {
+        await using IJournal journal = Store.Get("default");
+        await Frames.AppendAsync(journal, await journal.OpenAsync(None), 40);
+        await WriteSnapshotAsync(journal, 40, [1]);
+        await journal.TrimAsync(30, None);
+        await ExecuteAsync("DELETE FROM holdfast_journal");
+
+        (await Should.ThrowAsync<JournalCorruptException>(async () => await journal.OpenAsync(None))).Sequence.ShouldBe(31);
     }
 
     [Fact]

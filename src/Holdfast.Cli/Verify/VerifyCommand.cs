@@ -103,6 +103,12 @@ internal static class VerifyCommand
             ? "no frame is good"
             : $"frames {report.FirstSequence} to {report.LastSequence}, {report.Events} events, {report.Resources} resources, {report.KnownHolds} holds ({report.LiveHolds} live)";
         string torn = report.TornTail ? $"; frame {report.LastSequence + 1} was cut short by a crash, was never acknowledged, and goes with the next start" : "";
+        if (report.MissingBeforeLast is { } missing)
+        {
+            torn = $"; frame {missing} is missing and frame {missing + 1} stands behind the gap, as a crash between two appends, or two underway, leave it: " +
+                "neither was acknowledged then, and the next start drops it; if nothing crashed, frame " + missing + " was lost";
+        }
+
         return report switch
         {
             { IsGood: true } => $"{space}: good, {read}, digest {report.Digest:x16}{torn}",

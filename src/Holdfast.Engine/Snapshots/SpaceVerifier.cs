@@ -62,6 +62,11 @@ public sealed record VerificationReport
     /// <summary>Whether the last record is cut short: what an interrupted write leaves. Never acknowledged, dropped by the next start, no problem.</summary>
     public bool TornTail { get; init; }
 
+    /// <summary>A sequence that is missing while the last record, which is the next, is there: what two appends leave of which the second
+    /// came first, while they are underway or after a crash. Never acknowledged, dropped by the next start, no problem; null: there is none.
+    /// A lost second to last record looks the same.</summary>
+    public long? MissingBeforeLast { get; init; }
+
     /// <summary>The newest snapshot's sequence; null when there is none.</summary>
     public long? SnapshotSequence { get; init; }
 

@@ -19,6 +19,11 @@ internal sealed partial class SpaceLoader(string space, IJournal journal, SpaceO
             TornRecordDropped(logger, space, tail.Sequence + 1);
         }
 
+        if (tail.UnacknowledgedDropped > 0)
+        {
+            UnacknowledgedDropped(logger, space, tail.UnacknowledgedDropped, tail.UnacknowledgedFrom, tail.Sequence);
+        }
+
         Replayed replayed = await ReplayAsync(tail.Sequence, tail.FirstSequence, cancellationToken);
         return new LoadedSpace(replayed.Machine, tail, replayed.Events);
     }
@@ -219,6 +224,9 @@ internal sealed partial class SpaceLoader(string space, IJournal journal, SpaceO
 
     [LoggerMessage(1, LogLevel.Warning, "Space {Space}: frame {Sequence} was torn and is dropped; it was never acknowledged.")]
     private static partial void TornRecordDropped(ILogger logger, string space, long sequence);
+
+    [LoggerMessage(6, LogLevel.Warning, "Space {Space}: the journal ends at {Sequence}; {Count} frame(s) from {From} on, which didn't follow it, are dropped. A crash, a lost connection or a second writer leaves such frames, never acknowledged. If there was none of these, a frame right behind {Sequence} was lost: look for it.")]
+    private static partial void UnacknowledgedDropped(ILogger logger, string space, int count, long from, long sequence);
 
     [LoggerMessage(3, LogLevel.Error, "Space {Space}: the snapshot of {Sequence} is damaged ({Reason}). It is put aside; all frames are there, so nothing is lost, and the start only takes longer.")]
     private static partial void SnapshotDamaged(ILogger logger, string space, long sequence, string reason);

@@ -17,19 +17,19 @@ public sealed partial class PostgresJournal
         {
             List<(long Sequence, byte[] Frame)> rows = await ReadChunkAsync(next, cancellationToken);
 
-            // Rows come from one snapshot. N + 1 without N is an append in flight, and the log ends before it. With N + 2
-            // as well it isn't, because N + 2 is begun only after N returned: then N is lost, and whoever verifies must
-            // come to see it.
-            if (rows.Count == 0 || (rows[0].Sequence != next && rows.Count < MaxInFlight))
+            // Rows come from one snapshot. N + 1 without N is an append in flight, or what a crash left of two, and the log ends
+            // before it. With N + 2 as well, or without N - 1 too, it isn't, because N + 2 is begun only after N returned:
+            // then N is lost, and whoever verifies must come to see it.
+            if (rows.Count == 0 || (rows.Count == 1 && rows[0].Sequence == next + 1))
             {
                 yield break;
             }
 
             foreach ((long sequence, byte[] frame) in rows)
             {
-                if (sequence != next && sequence == rows[^1].Sequence)
+                if (sequence == next + 1 && sequence == rows[^1].Sequence)
                 {
-                    break;
+                    break; // the next chunk tells whether more stands behind it
                 }
 
                 cancellationToken.ThrowIfCancellationRequested();

@@ -16,14 +16,22 @@ namespace Holdfast.Journal.Postgres;
 /// <item>in the same transaction raise the space's epoch, which every insert compares: an N that comes later is refused
 /// with a conflict, and its writer never acknowledges N + 1.</item>
 /// </list>
+/// How much can stand there follows from the rule that a writer begins N + 2 only after its own N returned without error
+/// (<see cref="IJournal.MaxInFlight"/> is 2, and its appends end in order):
+/// <list type="bullet">
+/// <item>N is missing: no writer's N has returned, and none opened behind it, so none has begun N + 2. One frame, N + 1, stands
+/// behind the gap, and the gap is one wide.</item>
+/// <item>N is there and N + 1 names another predecessor: that is a stale writer's second frame; its first was refused, so it
+/// begins nothing more. The writer of N may have begun N + 2 beside its own N + 1, which is refused too; N + 3 would need an
+/// N + 1 of its own. So at most two frames stand there, and the second doesn't follow the first.</item>
+/// </list>
+/// Everything else is damage, and refused: it may have been acknowledged. The second to last frame lost looks like a gap; that can't
+/// be told from here, so whatever is dropped is told.
 /// </remarks>
 internal sealed class PostgresTail(NpgsqlConnection connection, string space)
 {
     // More rows than writers can leave past the end; the oldest of them is the foothold of the walk.
     private const int Window = 16;
-
-    // Past a gap stands at most one frame of each writer's; a handful allows for several. More is damage, not a crash.
-    private const int UnacknowledgedMax = 4;
     private const int Looks = 10;
     private static readonly TimeSpan BetweenLooks = TimeSpan.FromMilliseconds(100);
 
@@ -59,11 +67,12 @@ internal sealed class PostgresTail(NpgsqlConnection connection, string space)
         // The epoch is read before the rows. The other way round, rows dropped in between would be taken for the tail
         // under the new epoch; this way the first append is refused and the caller opens again.
         (long epoch, long floor) = await ReadSpaceAsync(cancellationToken);
-        List<(long Sequence, byte[] Frame)> rows = await ReadLastRowsAsync(cancellationToken);
+        (List<(long Sequence, byte[] Frame)> rows, floor) = await ReadLastRowsAsync(floor, cancellationToken);
         long expected = rows.Count < Window ? floor + 1 : rows[0].Sequence;
         ChainVerifier chain = new(expected);
         long? dropFrom = null;
         int torn = 0;
+        int past = 0;
         for (int i = 0; i < rows.Count; i++)
         {
             (long sequence, byte[] frame) = rows[i];
@@ -83,12 +92,15 @@ internal sealed class PostgresTail(NpgsqlConnection connection, string space)
             _ = new ChainVerifier(sequence).Next(frame);
             if (sequence != chain.LastSequence + 1 || !Follows(chain, frame, i))
             {
-                if (rows.Count - i > UnacknowledgedMax)
+                if (!IsLeftByAWriter(chain.LastSequence, rows[i..]))
                 {
-                    throw new JournalCorruptException(chain.LastSequence + 1, $"Frame {chain.LastSequence + 1} is missing or replaced: {rows.Count - i} frames stand after it.");
+                    throw new JournalCorruptException(
+                        chain.LastSequence + 1,
+                        $"Frame {chain.LastSequence + 1} is missing or replaced: what stands from {sequence} to {rows[^1].Sequence} is more than a writer leaves behind.");
                 }
 
                 dropFrom = sequence;
+                past = rows.Count - i;
                 break;
             }
 
@@ -96,8 +108,29 @@ internal sealed class PostgresTail(NpgsqlConnection connection, string space)
         }
 
         long last = chain.LastSequence;
+        if (last == floor && floor > 0)
+        {
+            // Trimming keeps an acknowledged frame for the chain to go on from.
+            throw new JournalCorruptException(floor + 1, $"Frame {floor + 1} is missing: the frames before it were trimmed, and it was kept.");
+        }
+
         ReadOnlyMemory<byte> hash = last == 0 ? TailCheck.NoHash : chain.LastHash.ToArray();
-        return new Found(new JournalTail(last, hash, floor + 1, torn), epoch, dropFrom);
+        return new Found(new JournalTail(last, hash, floor + 1, torn) { UnacknowledgedFrom = past > 0 ? dropFrom!.Value : 0, UnacknowledgedDropped = past }, epoch, dropFrom);
+    }
+
+    /// <summary>Whether frames past the end at <paramref name="last"/> are ones that no writer acknowledged: see the remarks.</summary>
+    private static bool IsLeftByAWriter(long last, List<(long Sequence, byte[] Frame)> past)
+    {
+        long first = past[0].Sequence;
+        return first == last + 2
+            ? past.Count == 1
+            : first == last + 1 && (past.Count == 1 || (past.Count == 2 && past[1].Sequence == first + 1 && IsWholeAndAnothers(past[1], past[0].Frame)));
+    }
+
+    private static bool IsWholeAndAnothers((long Sequence, byte[] Frame) row, byte[] before)
+    {
+        FrameView frame = new ChainVerifier(row.Sequence).Next(row.Frame);
+        return !frame.PreviousHash.Span.SequenceEqual(Frame.Read(before).Hash.Span);
     }
 
     private static bool Follows(ChainVerifier chain, byte[] frame, int index) =>
@@ -112,19 +145,22 @@ internal sealed class PostgresTail(NpgsqlConnection connection, string space)
             : throw new JournalException(JournalFault.NotWritten, $"Space {space} has lost its row in holdfast_space.");
     }
 
-    private async Task<List<(long Sequence, byte[] Frame)>> ReadLastRowsAsync(CancellationToken cancellationToken)
+    /// <summary>The last rows and the floor beneath them, of one instant: a trim in between would look like lost rows.</summary>
+    private async Task<(List<(long Sequence, byte[] Frame)> Rows, long Floor)> ReadLastRowsAsync(long floorWhenEmpty, CancellationToken cancellationToken)
     {
         await using NpgsqlCommand command = Command(
-            $"SELECT sequence, frame FROM holdfast_journal WHERE space = $1 ORDER BY sequence DESC LIMIT {Window}", [space]);
+            $"SELECT sequence, frame, (SELECT floor FROM holdfast_space WHERE space = $1) FROM holdfast_journal WHERE space = $1 ORDER BY sequence DESC LIMIT {Window}", [space]);
         await using NpgsqlDataReader reader = await command.ExecuteReaderAsync(cancellationToken);
+        long floor = floorWhenEmpty;
         var rows = new List<(long, byte[])>(Window);
         while (await reader.ReadAsync(cancellationToken))
         {
             rows.Add((reader.GetInt64(0), reader.GetFieldValue<byte[]>(1)));
+            floor = reader.GetInt64(2);
         }
 
         rows.Reverse();
-        return rows;
+        return (rows, floor);
     }
 
     private async Task ExecuteAsync(string sql, object[] parameters, CancellationToken cancellationToken)
