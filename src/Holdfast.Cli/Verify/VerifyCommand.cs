@@ -106,7 +106,7 @@ internal static class VerifyCommand
         if (report.MissingBeforeLast is { } missing)
         {
             torn = $"; frame {missing} is missing and frame {missing + 1} stands behind the gap, as a crash between two appends, or two underway, leave it: " +
-                "neither was acknowledged then, and the next start drops it; if nothing crashed, frame " + missing + " was lost";
+                $"neither was acknowledged then, and the next start drops it; if nothing crashed, frame {missing} was lost";
         }
 
         return report switch
