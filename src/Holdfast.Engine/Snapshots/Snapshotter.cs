@@ -139,7 +139,6 @@ public sealed partial class Snapshotter : IAsyncDisposable
         IJournal journal = _space.Journal;
         DurablePoint point = _space.Durable;
 
-
         // Not "<=": one that is newer than the journal hides nothing, the replay will judge it.
         if (await NewestSequenceAsync(journal, cancellationToken) == point.Sequence)
         {
