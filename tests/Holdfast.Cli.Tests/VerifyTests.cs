@@ -43,6 +43,27 @@ public sealed class VerifyTests : IDisposable
         run.Output.ShouldStartWith($"default: BAD at sequence {sequence}: ");
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(3)]
+    [InlineData(9)] // its sequence
+    [InlineData(24)]
+    [InlineData(27)]
+    public async Task E62_a_flip_in_the_first_frames_header_is_refused_in_words(int offset)
+    {
+        await WriteJournalAsync();
+        Change(1, frame =>
+        {
+            frame[offset] ^= 1;
+            return frame;
+        });
+
+        ProgramRun run = await VerifyAsync();
+
+        run.ExitCode.ShouldBe(1);
+        run.Output.ShouldStartWith("default: BAD at sequence 1: ");
+    }
+
     [Fact]
     public async Task E62_a_torn_last_record_is_told_and_no_problem()
     {
