@@ -109,12 +109,9 @@ public sealed class OutletTests
         await using WebhookReceiver receiver = await WebhookReceiver.StartAsync();
         await using (CheckoutServer first = await StartAsync(receiver, settings: settings))
         {
-            for (int i = 0; i < 8; i++)
-            {
-                await first.BeginAsync("lost" + i);
-            }
-
-            await receiver.UntilAsync(() => receiver.Taken.Count == 8);
+            await first.BeginAsync("lost1");
+            await first.BeginAsync("lost2");
+            await receiver.UntilAsync(() => receiver.Taken.Count == 2);
         }
 
         foreach (string file in Directory.GetFiles(folder.Path, "holdfast*"))
@@ -124,7 +121,7 @@ public sealed class OutletTests
 
         await using CheckoutServer second = await StartAsync(receiver, settings: settings);
         await second.BeginAsync("new");
-        await receiver.UntilAsync(() => receiver.Taken.Count == 9);
+        await receiver.UntilAsync(() => receiver.Taken.Count == 3);
         ((string)receiver.Taken.Last().Body["data"]!["checkout"]!).ShouldBe("new");
     }
 
