@@ -22,9 +22,6 @@ public static class Name
         return name.Length > MaxBytes ? what + " is longer than 128 bytes" : TextProblem(name, what);
     }
 
-    /// <summary>Whether it is what paths mean something else by (RFC 3986, section 5.2.4): nothing new may be called so.</summary>
-    public static bool IsDots(ReadOnlySpan<byte> name) => name.SequenceEqual("."u8) || name.SequenceEqual(".."u8);
-
     /// <summary>Says what is wrong with a free text, or null when nothing is.</summary>
     public static string? ReasonProblem(ReadOnlySpan<byte> text, string what) =>
         text.Length > MaxReasonBytes ? what + " is longer than 512 bytes" : TextProblem(text, what);

@@ -31,8 +31,11 @@ internal static class PathId
             path = string.Join('/', parts[..IdPlace(context)]);
         }
 
-        return path.TrimEnd('/') + "/" + Uri.EscapeDataString(id);
+        return Below(path, id);
     }
+
+    /// <summary>The path of a thing below a collection's, at whose end a slash may stand.</summary>
+    public static string Below(ReadOnlySpan<char> collection, string id) => string.Concat(collection.TrimEnd('/'), "/", Uri.EscapeDataString(id));
 
     private static int IdPlace(HttpContext context) => context.Request.RouteValues.ContainsKey("space") ? 5 : 3;
 

@@ -44,6 +44,15 @@ public abstract class Command
         Id = Keep(id, what);
     }
 
+    /// <summary>Of what is new: paths mean something else by these (RFC 3986, section 5.2.4).</summary>
+    private protected void RefuseDots(ReadOnlySpan<byte> id, string what)
+    {
+        if (id.SequenceEqual("."u8) || id.SequenceEqual(".."u8))
+        {
+            Fail(what + " is . or .., which no path can name");
+        }
+    }
+
     private protected Text Keep(ReadOnlySpan<byte> name, string what)
     {
         if (Name.Problem(name, what) is { } problem)

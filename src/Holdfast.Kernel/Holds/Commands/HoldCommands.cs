@@ -24,11 +24,7 @@ public sealed class TryHold(NameHasher hasher) : LinedCommand(hasher)
     public void Reset(ReadOnlySpan<byte> id, ReadOnlySpan<byte> owner, long ttlMs = 0, long issuedAtMs = 0)
     {
         BeginLines(id, "the hold's id");
-        if (Name.IsDots(id))
-        {
-            Fail("the hold's id is . or .., which no path can name");
-        }
-
+        RefuseDots(id, "the hold's id");
         Owner = owner.IsEmpty ? default : Keep(owner, "the owner");
         TtlMs = ttlMs;
         IssuedAtMs = issuedAtMs;

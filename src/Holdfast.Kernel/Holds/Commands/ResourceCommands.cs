@@ -10,11 +10,7 @@ public sealed class PutResource(NameHasher hasher) : Command(hasher)
     public void Reset(ReadOnlySpan<byte> id, ResourcePolicy policy)
     {
         Begin(id, "the resource's id");
-        if (Name.IsDots(id))
-        {
-            Fail("the resource's id is . or .., which no path can name");
-        }
-
+        RefuseDots(id, "the resource's id");
         Policy = policy;
         if (policy.Problem() is { } problem)
         {

@@ -138,12 +138,12 @@ internal sealed class CheckoutCalls(SpaceCall frame, SpaceHost host, PaymentHost
         bool forOrder = wait == TimeSpan.Zero && !respondAsync && command is BeginCheckout { ChannelMakesCalls: true };
         TimeSpan left = forOrder ? OrderWait : respondAsync ? TimeSpan.Zero : wait;
         long began = host.Time.GetTimestamp();
-        while (answer is { Code: Code.Ok, Detail: CheckoutView view } && !(forOrder ? HasOrder(view) : IsSettled(view)) && left > host.Time.GetElapsedTime(began))
+        while (answer is { Code: Code.Ok, Detail: CheckoutView view } && !IsEnough(view) && left > host.Time.GetElapsedTime(began))
         {
             // Waiting begins before the look, so that nothing happens between the two unseen.
             using var looked = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             Task<bool> moved = space.WaitForCheckoutAsync(view.Id, left - host.Time.GetElapsedTime(began), looked.Token);
-            if (await LookAsync(view.Id) && answer.Detail is CheckoutView now && !(forOrder ? HasOrder(now) : IsSettled(now)))
+            if (await LookAsync(view.Id) && answer.Detail is CheckoutView now && !IsEnough(now))
             {
                 await moved;
                 if (await LookAsync(view.Id))
@@ -158,6 +158,8 @@ internal sealed class CheckoutCalls(SpaceCall frame, SpaceHost host, PaymentHost
         }
 
         return answer;
+
+        bool IsEnough(CheckoutView checkout) => forOrder ? HasOrder(checkout) : IsSettled(checkout);
 
         // How the checkout stands now. The command was executed: that a look is refused must not say that it wasn't.
         async Task<bool> LookAsync(string id)

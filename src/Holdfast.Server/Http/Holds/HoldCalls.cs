@@ -67,7 +67,7 @@ internal sealed class HoldCalls(SpaceOf spaces, CallPool calls, Access access, H
             {
                 call.Out.Begin();
                 call.Out.NewHold(call.Body, answer.ExpiresAtMs);
-                context.Response.Headers.Location = Location(context, call.Body.Text(Fields.Id));
+                context.Response.Headers.Location = PathId.Below(context.Request.Path.Value, System.Text.Encoding.UTF8.GetString(call.Body.Text(Fields.Id)));
                 await call.SendAsync(context, StatusCodes.Status201Created);
             }
         }
@@ -175,21 +175,5 @@ internal sealed class HoldCalls(SpaceOf spaces, CallPool calls, Access access, H
         call.Out.Begin();
         call.Out.Hold((HoldView)answer.Detail!);
         return call.SendAsync(context, StatusCodes.Status200OK);
-    }
-
-    private static string Location(HttpContext context, ReadOnlySpan<byte> id)
-    {
-        string name = System.Text.Encoding.UTF8.GetString(id);
-        foreach (char c in name)
-        {
-            if (!char.IsAsciiLetterOrDigit(c) && c is not ('-' or '_' or '.' or '~'))
-            {
-                name = Uri.EscapeDataString(name);
-                break;
-            }
-        }
-
-        // The path is "/v1/holds" or "/v1/spaces/{space}/holds", and a slash may stand at its end.
-        return string.Concat(context.Request.Path.Value!.AsSpan().TrimEnd('/'), "/", name);
     }
 }
