@@ -33,6 +33,13 @@ public interface IJournal : IAsyncDisposable
     ValueTask<JournalTail> OpenAsync(CancellationToken cancellationToken);
 
     /// <summary>
+    /// Where the log ends, found by reading alone, for storage that takes no writes now: <see cref="ReadAsync"/> may follow without
+    /// <see cref="OpenAsync"/>, an append may not. What it returns is durable. What an opening would drop isn't counted, and stays.
+    /// </summary>
+    /// <exception cref="JournalException">It can't be read either, or there is no journal.</exception>
+    ValueTask<JournalTail> FindTailAsync(CancellationToken cancellationToken);
+
+    /// <summary>
     /// Appends one sealed frame and returns when it is durable (survives power loss). What follows the await may run on the
     /// journal's own thread, where later appends wait for it: it must not block.
     /// </summary>

@@ -6,8 +6,8 @@ public enum JournalFault
     /// <summary>Nothing was written; the same append may be tried again later (I/O error, storage not reachable).</summary>
     NotWritten,
 
-    /// <summary>Nothing was written because storage is full; reads still work.</summary>
-    Full,
+    /// <summary>Nothing was written, and nothing can be for now: storage is full, or read-only. It may still be read.</summary>
+    Unwritable,
 
     /// <summary>Nothing of ours was written: another writer holds that sequence. Reload the tail, or stop.</summary>
     Conflict,

@@ -206,6 +206,32 @@ public abstract partial class JournalConformance : IAsyncLifetime
     }
 
     [Fact]
+    public async Task E58_the_end_is_found_by_reading_alone_and_a_torn_last_record_stays()
+    {
+        List<byte[]> written;
+        await using (IJournal journal = Store.Get("default"))
+        {
+            written = await Frames.AppendAsync(journal, await journal.OpenAsync(None), 4);
+            (await journal.FindTailAsync(None)).Sequence.ShouldBe(4);
+            await OverwriteAsync("default", 4, written[3][..50]);
+        }
+
+        await using IJournal again = Store.Get("default");
+        for (int look = 0; look < 2; look++)
+        {
+            JournalTail found = await again.FindTailAsync(None);
+            found.Sequence.ShouldBe(3);
+            found.Hash.ToArray().ShouldBe(Frame.Read(written[2]).Hash.ToArray());
+            found.FirstSequence.ShouldBe(1);
+            found.TornRecordsDropped.ShouldBe(0);
+        }
+
+        (await Frames.ReadAllAsync(again)).Count.ShouldBe(4, "the torn record is still there");
+        await Should.ThrowAsync<InvalidOperationException>(async () => await again.AppendAsync(4, written[3], None));
+        (await again.OpenAsync(None)).TornRecordsDropped.ShouldBe(1);
+    }
+
+    [Fact]
     public async Task E62_torn_record_that_is_not_last_is_refused_with_its_sequence()
     {
         await using IJournal journal = Store.Get("default");

@@ -57,6 +57,23 @@ public sealed partial class PostgresJournalTests(PostgresServer server) : Journa
     }
 
     [Fact]
+    public async Task E58_server_that_only_reads_is_told_and_read()
+    {
+        await using (IJournal journal = Store.Get("default"))
+        {
+            await Frames.AppendAsync(journal, await journal.OpenAsync(None), 3);
+        }
+
+        // As a standby is, and as a primary becomes that another one replaced.
+        await using var store = new PostgresJournalStore(_connectionString + ";Options=-c default_transaction_read_only=on");
+        await using IJournal standby = store.Get("default");
+
+        (await Should.ThrowAsync<JournalException>(async () => await standby.OpenAsync(None))).Fault.ShouldBe(JournalFault.Unwritable);
+        (await standby.FindTailAsync(None)).Sequence.ShouldBe(3);
+        (await Frames.ReadAllAsync(standby)).Count.ShouldBe(3);
+    }
+
+    [Fact]
     public async Task E58_full_disk_is_told_reads_go_on_and_it_recovers_by_itself()
     {
         await using IJournal journal = Store.Get("default");
@@ -65,7 +82,7 @@ public sealed partial class PostgresJournalTests(PostgresServer server) : Journa
         await TriggerAsync("RAISE EXCEPTION 'no space left on device' USING ERRCODE = '53100';");
         byte[] next = Frames.Make(3, tail.Hash.Span);
 
-        (await Should.ThrowAsync<JournalException>(async () => await journal.AppendAsync(3, next, None))).Fault.ShouldBe(JournalFault.Full);
+        (await Should.ThrowAsync<JournalException>(async () => await journal.AppendAsync(3, next, None))).Fault.ShouldBe(JournalFault.Unwritable);
 
         (await Frames.ReadAllAsync(journal)).Count.ShouldBe(2);
         await ExecuteAsync("DROP TRIGGER planted ON holdfast_journal");

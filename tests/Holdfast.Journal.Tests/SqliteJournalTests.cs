@@ -32,13 +32,76 @@ public sealed class SqliteJournalTests : JournalConformance
         for (int attempt = 0; attempt < 2; attempt++)
         {
             JournalException full = await Should.ThrowAsync<JournalException>(async () => await journal.AppendAsync(4, next, CancellationToken.None));
-            full.Fault.ShouldBe(JournalFault.Full);
+            full.Fault.ShouldBe(JournalFault.Unwritable);
         }
 
         (await Frames.ReadAllAsync(journal)).Count.ShouldBe(3);
         journal.Pragma("max_page_count=1000000");
         await journal.AppendAsync(4, next, CancellationToken.None);
         (await VerifyAsync(journal)).ShouldBe(4);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task E58_what_a_full_disk_keeps_from_opening_can_be_read_and_opens_by_itself_later(bool killed)
+    {
+        string folder = Directory.CreateTempSubdirectory("holdfast-unopenable-").FullName;
+        string path = Path.Combine(folder, "odd %3f?#name.db");
+        List<byte[]> written;
+        await using (IJournal first = new SqliteJournalStore(DatabasePath).Get("default"))
+        {
+            written = await Frames.AppendAsync(first, await first.OpenAsync(CancellationToken.None), 5);
+            if (killed)
+            {
+                File.Copy(DatabasePath, path);
+                File.Copy(DatabasePath + "-wal", path + "-wal");
+            }
+        }
+
+        if (!killed)
+        {
+            File.Copy(DatabasePath, path);
+        }
+
+        // A folder in its place: the file of shared memory can't be made, as on a disk without a free block.
+        Directory.CreateDirectory(path + "-shm");
+        await using IJournal journal = new SqliteJournalStore(path).Get("default");
+        (await Should.ThrowAsync<JournalException>(async () => await journal.OpenAsync(CancellationToken.None))).Fault.ShouldBe(JournalFault.Unwritable);
+
+        (await journal.FindTailAsync(CancellationToken.None)).Sequence.ShouldBe(5);
+        (await Frames.ReadAllAsync(journal)).ShouldBe(written);
+
+        Directory.Delete(path + "-shm");
+        JournalTail tail = await journal.OpenAsync(CancellationToken.None);
+        await Frames.AppendAsync(journal, tail, 1);
+        (await VerifyAsync(journal)).ShouldBe(6);
+        await journal.DisposeAsync();
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task Reading_leaves_the_files_of_a_server_that_was_killed_as_they_are()
+    {
+        string folder = Directory.CreateTempSubdirectory("holdfast-killed-").FullName;
+        string path = Path.Combine(folder, "holdfast.db");
+        await using (IJournal first = Store.Get("default"))
+        {
+            await Frames.AppendAsync(first, await first.OpenAsync(CancellationToken.None), 5);
+            File.Copy(DatabasePath, path);
+            File.Copy(DatabasePath + "-wal", path + "-wal");
+        }
+
+        byte[] database = await File.ReadAllBytesAsync(path);
+        byte[] log = await File.ReadAllBytesAsync(path + "-wal");
+        await using (IJournal journal = new SqliteJournalStore(path).Get("default"))
+        {
+            (await Frames.ReadAllAsync(journal)).Count.ShouldBe(5);
+        }
+
+        (await File.ReadAllBytesAsync(path)).ShouldBe(database);
+        (await File.ReadAllBytesAsync(path + "-wal")).ShouldBe(log);
+        Directory.Delete(folder, recursive: true);
     }
 
     [Fact]
@@ -61,7 +124,7 @@ public sealed class SqliteJournalTests : JournalConformance
     }
 
     [Theory]
-    [InlineData(raw.SQLITE_FULL, JournalFault.Full)]
+    [InlineData(raw.SQLITE_FULL, JournalFault.Unwritable)]
     [InlineData(raw.SQLITE_BUSY, JournalFault.NotWritten)]
     [InlineData(raw.SQLITE_CONSTRAINT, JournalFault.Conflict)]
     [InlineData(raw.SQLITE_IOERR, JournalFault.Unknown)]

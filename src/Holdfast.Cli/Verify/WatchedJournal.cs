@@ -27,6 +27,8 @@ internal sealed class WatchedJournal(IJournal journal) : IJournal
         }
     }
 
+    public ValueTask<JournalTail> FindTailAsync(CancellationToken cancellationToken) => journal.FindTailAsync(cancellationToken);
+
     public ValueTask<JournalSnapshot?> OpenSnapshotAsync(CancellationToken cancellationToken) => journal.OpenSnapshotAsync(cancellationToken);
 
     // Opening creates what is missing and drops a torn record: whoever verifies must leave everything as it is.

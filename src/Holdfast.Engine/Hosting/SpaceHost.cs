@@ -60,9 +60,12 @@ public sealed class SpaceHost(IJournalStore store, SpaceOptions options, NameHas
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         await CallersContext.LeaveAsync();
-        foreach (string name in (await store.ListSpacesAsync(cancellationToken)).Append(DefaultName).Distinct(StringComparer.Ordinal))
+        IEnumerable<string> names = (await store.ListSpacesAsync(cancellationToken)).Append(DefaultName).Distinct(StringComparer.Ordinal);
+
+        // Beside each other: one whose storage can only be read answers reads, but isn't open until it can be written.
+        await foreach (Task opened in Task.WhenEach(names.Select(OpenAsync)).WithCancellation(cancellationToken))
         {
-            await OpenAsync(name).WaitAsync(cancellationToken);
+            await opened;
         }
     }
 

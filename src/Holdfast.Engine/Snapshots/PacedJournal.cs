@@ -5,18 +5,14 @@ using Holdfast.Journal;
 namespace Holdfast.Engine;
 
 /// <summary>A journal for reading beside a busy loop: rests in between as <see cref="Pace"/> says.</summary>
-internal sealed class PacedJournal(IJournal journal, Pace pace, TimeProvider time) : IJournal
+internal sealed class PacedJournal(IJournal journal, Pace pace, TimeProvider time) : DelegatingJournal(journal)
 {
     private static readonly TimeSpan WorkBetweenRests = TimeSpan.FromMilliseconds(10);
 
-    public ValueTask<JournalTail> OpenAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
-
-    public ValueTask AppendAsync(long sequence, ReadOnlyMemory<byte> frame, CancellationToken cancellationToken) => throw new NotSupportedException();
-
-    public async IAsyncEnumerable<ReadOnlyMemory<byte>> ReadAsync(long fromSequence, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public override async IAsyncEnumerable<ReadOnlyMemory<byte>> ReadAsync(long fromSequence, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         long restedAt = time.GetTimestamp();
-        await foreach (ReadOnlyMemory<byte> frame in journal.ReadAsync(fromSequence, cancellationToken))
+        await foreach (ReadOnlyMemory<byte> frame in Inner.ReadAsync(fromSequence, cancellationToken))
         {
             yield return frame;
             TimeSpan worked = time.GetElapsedTime(restedAt);
@@ -28,14 +24,6 @@ internal sealed class PacedJournal(IJournal journal, Pace pace, TimeProvider tim
         }
     }
 
-    public ValueTask WriteSnapshotAsync(long sequence, Func<Stream, CancellationToken, Task> write, CancellationToken cancellationToken) =>
-        throw new NotSupportedException();
-
-    public ValueTask<JournalSnapshot?> OpenSnapshotAsync(CancellationToken cancellationToken) => journal.OpenSnapshotAsync(cancellationToken);
-
-    public ValueTask PutSnapshotAsideAsync(long sequence, CancellationToken cancellationToken) => journal.PutSnapshotAsideAsync(sequence, cancellationToken);
-
-    public ValueTask TrimAsync(long throughSequence, CancellationToken cancellationToken) => throw new NotSupportedException();
-
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    /// <summary>The journal stays the space's.</summary>
+    public override ValueTask DisposeAsync() => ValueTask.CompletedTask;
 }

@@ -273,14 +273,39 @@ public sealed partial class Space : IAsyncDisposable
         }
         catch (JournalException e)
         {
-            // Not reachable: nobody waits in vain, and the space tries again.
-            Recovering(_logger, Name, e.Message, e);
-            Trouble = e.Message;
-            _status = SpaceStatus.Recovering;
-            AnswerQueued("storage is not reachable: " + e.Message);
-            _stopping.Token.WaitHandle.WaitOne(_options.RetryStorageEvery);
-            return true;
+            return ServeWithoutOpening(e);
         }
+    }
+
+    /// <summary>The journal couldn't be opened: what can be read of it is served, and it is tried again.</summary>
+    private bool ServeWithoutOpening(JournalException failure)
+    {
+        Trouble = failure.Message;
+        try
+        {
+            if (failure.Fault == JournalFault.Unwritable)
+            {
+                LoadedSpace durable = _loader.LoadForReadingAsync(_stopping.Token).GetAwaiter().GetResult();
+                Unwritable(_logger, Name, Trouble);
+                return ServeReadsUntilWritable(durable, isOpen: false);
+            }
+        }
+        catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+        {
+            return false;
+        }
+        catch (JournalException e)
+        {
+            failure = e;
+            Trouble = e.Message;
+        }
+
+        // Not reachable: nobody waits in vain.
+        Recovering(_logger, Name, failure.Message, failure);
+        _status = SpaceStatus.Recovering;
+        AnswerQueued("storage is not reachable: " + failure.Message);
+        _stopping.Token.WaitHandle.WaitOne(_options.RetryStorageEvery);
+        return true;
     }
 
     private Exception? Serve(LoadedSpace loaded)
@@ -325,9 +350,9 @@ public sealed partial class Space : IAsyncDisposable
                 Trouble = "another server writes this space's journal; this one has stopped serving it";
                 Conflict(_logger, Name);
                 return false;
-            case JournalException { Fault: JournalFault.Full }:
-                StorageFull(_logger, Name);
-                return ServeReadsUntilWritable();
+            case JournalException { Fault: JournalFault.Unwritable }:
+                Unwritable(_logger, Name, failure.Message);
+                return ServeReadsUntilWritable(_loader.LoadAsync(_stopping.Token).GetAwaiter().GetResult(), isOpen: true);
             case JournalException:
                 Recovering(_logger, Name, failure.Message, failure);
                 _status = SpaceStatus.Recovering;
@@ -339,10 +364,9 @@ public sealed partial class Space : IAsyncDisposable
         }
     }
 
-    /// <summary>Storage is full (E58): answers reads from what is durable, and probes with an empty frame until one can be written.</summary>
-    private bool ServeReadsUntilWritable()
+    /// <summary>Storage is full, or read-only (E58): answers reads from what is durable, and probes with an empty frame until one can be written.</summary>
+    private bool ServeReadsUntilWritable(LoadedSpace durable, bool isOpen)
     {
-        LoadedSpace durable = _loader.LoadAsync(_stopping.Token).GetAwaiter().GetResult();
         using SpaceMachine machine = durable.Machine;
         Metrics.Attach(machine);
         _status = SpaceStatus.ReadOnly;
@@ -354,7 +378,7 @@ public sealed partial class Space : IAsyncDisposable
             while (_queue.Take() is { } request)
             {
                 request.Answer = machine.Read(request.Command)
-                    ?? Answer.Refused(Code.Unavailable, "storage is full: nothing was executed; free space, the server goes on by itself");
+                    ?? Answer.Refused(Code.Unavailable, "storage can't be written: nothing was executed; free space on the disk, or make it writable, and the server goes on by itself");
                 _teller.Tell(request);
             }
 
@@ -362,7 +386,7 @@ public sealed partial class Space : IAsyncDisposable
             if (_time.GetElapsedTime(probeAt) >= _options.RetryStorageEvery)
             {
                 probeAt = _time.GetTimestamp();
-                if (Probe(durable))
+                if (Probe(durable, ref isOpen))
                 {
                     return true;
                 }
@@ -379,15 +403,21 @@ public sealed partial class Space : IAsyncDisposable
     }
 
     /// <summary>Tries to write an empty frame; true when the journal is to be read again.</summary>
-    private bool Probe(LoadedSpace durable)
+    private bool Probe(LoadedSpace durable, ref bool isOpen)
     {
         try
         {
+            if (!isOpen)
+            {
+                _ = _journal.OpenAsync(_stopping.Token).AsTask().GetAwaiter().GetResult();
+                isOpen = true;
+            }
+
             AppendEmptyFrame(durable);
             Writable(_logger, Name);
             return true;
         }
-        catch (JournalException e) when (e.Fault is JournalFault.Full or JournalFault.NotWritten)
+        catch (JournalException e) when (e.Fault is JournalFault.Unwritable or JournalFault.NotWritten)
         {
             return false;
         }
@@ -472,8 +502,8 @@ public sealed partial class Space : IAsyncDisposable
     [LoggerMessage(12, LogLevel.Critical, "Space {Space}: another server writes this journal. This one stops serving the space; end one of the two.")]
     private static partial void Conflict(ILogger logger, string space);
 
-    [LoggerMessage(13, LogLevel.Error, "Space {Space}: storage is full. Reads are answered, writes are not; free space and it goes on by itself.")]
-    private static partial void StorageFull(ILogger logger, string space);
+    [LoggerMessage(13, LogLevel.Error, "Space {Space}: storage can't be written ({Reason}). Reads are answered, writes are not; free space, or make it writable, and it goes on by itself.")]
+    private static partial void Unwritable(ILogger logger, string space, string reason);
 
     [LoggerMessage(15, LogLevel.Error, "Space {Space}: transaction {Transaction} is stuck and waits for an operator; reading it says what was called, what it answered and what can be done.")]
     private static partial void TransactionStuck(ILogger logger, string space, string transaction);

@@ -28,6 +28,14 @@ internal sealed partial class SpaceLoader(string space, IJournal journal, SpaceO
         return new LoadedSpace(replayed.Machine, tail, replayed.Events);
     }
 
+    /// <summary>The same of storage that can only be read.</summary>
+    public async Task<LoadedSpace> LoadForReadingAsync(CancellationToken cancellationToken)
+    {
+        JournalTail tail = await journal.FindTailAsync(cancellationToken);
+        Replayed replayed = await ReplayAsync(tail.Sequence, tail.FirstSequence, cancellationToken);
+        return new LoadedSpace(replayed.Machine, tail, replayed.Events);
+    }
+
     /// <summary>A machine as it was right after <paramref name="throughSequence"/>.</summary>
     public async Task<Replayed> ReplayAsync(long throughSequence, long firstSequence, CancellationToken cancellationToken)
     {

@@ -20,19 +20,33 @@ internal sealed class MemoryLog
         lock (_gate)
         {
             Exists = true;
-            int dropped = 0;
-            if (_frames.Count > 0 && TailCheck.IsTorn(Last, _frames[^1]))
+            JournalTail tail = FindTail();
+            if (tail.Sequence < Last)
             {
                 _frames.RemoveAt(_frames.Count - 1);
-                dropped = 1;
-                if (_frames.Count > 0 && TailCheck.IsTorn(Last, _frames[^1]))
+                return tail with { TornRecordsDropped = 1 };
+            }
+
+            return tail;
+        }
+    }
+
+    public JournalTail FindTail()
+    {
+        lock (_gate)
+        {
+            int whole = _frames.Count;
+            if (whole > 0 && TailCheck.IsTorn(Last, _frames[^1]))
+            {
+                whole--;
+                if (whole > 0 && TailCheck.IsTorn(Last - 1, _frames[whole - 1]))
                 {
-                    throw TailCheck.TornInside(Last);
+                    throw TailCheck.TornInside(Last - 1);
                 }
             }
 
-            ReadOnlyMemory<byte> hash = _frames.Count == 0 ? TailCheck.NoHash : Frame.Read(_frames[^1]).Hash;
-            return new JournalTail(Last, hash, _first, dropped);
+            ReadOnlyMemory<byte> hash = whole == 0 ? TailCheck.NoHash : Frame.Read(_frames[whole - 1]).Hash;
+            return new JournalTail(_first + whole - 1, hash, _first, 0);
         }
     }
 

@@ -17,12 +17,19 @@ internal static class PostgresFailure
     public static JournalFault OfExecution(Exception e) => e switch
     {
         PostgresException { SqlState: PostgresErrorCodes.UniqueViolation } => JournalFault.Conflict,
-        PostgresException { SqlState: PostgresErrorCodes.DiskFull } => JournalFault.Full,
+        _ when IsUnwritable(e) => JournalFault.Unwritable,
         PostgresException { InvariantSeverity: "ERROR" } => JournalFault.NotWritten,
         _ => JournalFault.Unknown,
     };
 
     /// <summary>For everything but an append: nothing of the journal changed, or repeating is harmless.</summary>
     public static JournalException Other(string what, Exception e) =>
-        new(e is PostgresException { SqlState: PostgresErrorCodes.DiskFull } ? JournalFault.Full : JournalFault.NotWritten, $"{what}: {e.Message}", e);
+        new(IsUnwritable(e) ? JournalFault.Unwritable : JournalFault.NotWritten, $"{what}: {e.Message}", e);
+
+    /// <summary>A full disk, or a server that only reads: a standby, above all the one that was the primary.</summary>
+    private static bool IsUnwritable(Exception e) => e is PostgresException
+    {
+        InvariantSeverity: "ERROR",
+        SqlState: PostgresErrorCodes.DiskFull or PostgresErrorCodes.ReadOnlySqlTransaction,
+    };
 }

@@ -57,6 +57,21 @@ public sealed partial class PostgresJournal : IJournal
     }
 
     /// <inheritdoc/>
+    public async ValueTask<JournalTail> FindTailAsync(CancellationToken cancellationToken)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        try
+        {
+            await using NpgsqlConnection connection = await _source.OpenConnectionAsync(cancellationToken);
+            return await new PostgresTail(connection, _space).LookAsync(cancellationToken);
+        }
+        catch (Exception e) when (PostgresFailure.IsStorage(e))
+        {
+            throw PostgresFailure.Other($"Can't read the journal of {_space}", e);
+        }
+    }
+
+    /// <inheritdoc/>
     public async ValueTask AppendAsync(long sequence, ReadOnlyMemory<byte> frame, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();

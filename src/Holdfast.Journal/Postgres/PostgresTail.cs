@@ -39,7 +39,7 @@ internal sealed class PostgresTail(NpgsqlConnection connection, string space)
     {
         for (int look = 0; look < Looks; look++)
         {
-            Found found = await LookAsync(cancellationToken);
+            Found found = await FindOnceAsync(cancellationToken);
             if (found.DropFrom is null)
             {
                 return (found.Tail, found.Epoch);
@@ -50,7 +50,7 @@ internal sealed class PostgresTail(NpgsqlConnection connection, string space)
 
         await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync(cancellationToken);
         await ExecuteAsync(PostgresSchema.LockOutAppends, [], cancellationToken);
-        Found last = await LookAsync(cancellationToken);
+        Found last = await FindOnceAsync(cancellationToken);
         if (last.DropFrom is { } from)
         {
             await ExecuteAsync("DELETE FROM holdfast_journal WHERE space = $1 AND sequence >= $2", [space, from], cancellationToken);
@@ -62,7 +62,11 @@ internal sealed class PostgresTail(NpgsqlConnection connection, string space)
         return (last.Tail, last.Epoch);
     }
 
-    private async Task<Found> LookAsync(CancellationToken cancellationToken)
+    /// <summary>The same by reading alone: nothing is waited for or dropped.</summary>
+    public async Task<JournalTail> LookAsync(CancellationToken cancellationToken) =>
+        (await FindOnceAsync(cancellationToken)).Tail with { TornRecordsDropped = 0, UnacknowledgedDropped = 0, UnacknowledgedFrom = 0 };
+
+    private async Task<Found> FindOnceAsync(CancellationToken cancellationToken)
     {
         // The epoch is read before the rows. The other way round, rows dropped in between would be taken for the tail
         // under the new epoch; this way the first append is refused and the caller opens again.

@@ -43,16 +43,17 @@ internal sealed partial class SqliteAppender : IDisposable
     public void Sync()
     {
         _beforeSync();
-        if (!OperatingSystem.IsLinux())
-        {
-            RandomAccess.FlushToDisk(_log);
-            return;
-        }
+        Sync(_log, _path);
+    }
 
-        // Not fsync: the file's times needn't be durable, and while the log is written over again in place nothing else changes.
-        if (DataSync(_log) != 0)
+    /// <summary>Makes durable what a process that was killed may have left in the log of <paramref name="path"/> without syncing it.</summary>
+    public static void SyncLogOf(string path)
+    {
+        string log = path + "-wal";
+        if (File.Exists(log))
         {
-            throw new IOException($"Syncing {_path} failed: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
+            using SafeFileHandle file = File.OpenHandle(log, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            Sync(file, log);
         }
     }
 
@@ -172,6 +173,21 @@ internal sealed partial class SqliteAppender : IDisposable
             {
                 append.Failure ??= _failure;
             }
+        }
+    }
+
+    private static void Sync(SafeFileHandle file, string path)
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            RandomAccess.FlushToDisk(file);
+            return;
+        }
+
+        // Not fsync: the file's times needn't be durable, and while the log is written over again in place nothing else changes.
+        if (DataSync(file) != 0)
+        {
+            throw new IOException($"Syncing {path} failed: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
         }
     }
 

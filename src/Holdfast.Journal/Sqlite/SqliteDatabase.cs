@@ -17,8 +17,58 @@ internal sealed class SqliteDatabase : IDisposable
     public static SqliteDatabase Open(string path, bool create)
     {
         // NOMUTEX: every connection here has a lock of its own or one user, so SQLite needn't take another.
-        int flags = raw.SQLITE_OPEN_READWRITE | raw.SQLITE_OPEN_NOMUTEX | (create ? raw.SQLITE_OPEN_CREATE : 0);
-        int code = raw.sqlite3_open_v2(path, out sqlite3 handle, flags, null);
+        return Open(path, path, raw.SQLITE_OPEN_READWRITE | raw.SQLITE_OPEN_NOMUTEX | (create ? raw.SQLITE_OPEN_CREATE : 0));
+    }
+
+    /// <summary>
+    /// Opens a connection that only reads, also where nothing can be written: beside the log a reader needs a file of shared memory,
+    /// which can't be made on a full disk or a read-only one.
+    /// </summary>
+    public static SqliteDatabase OpenForReading(string path, int busyTimeoutMs)
+    {
+        try
+        {
+            return Readable(Open(path, path, raw.SQLITE_OPEN_READONLY | raw.SQLITE_OPEN_NOMUTEX), busyTimeoutMs);
+        }
+        catch (SqliteFailure e) when (e.NeedsToWrite && File.Exists(path))
+        {
+            return OpenWithoutSharing(path, busyTimeoutMs);
+        }
+    }
+
+    private static SqliteDatabase OpenWithoutSharing(string path, int busyTimeoutMs)
+    {
+        try
+        {
+            // Alone with the file, a connection keeps the log's index in its own memory.
+            return Readable(Open(path, path, raw.SQLITE_OPEN_READWRITE | raw.SQLITE_OPEN_NOMUTEX), busyTimeoutMs, "PRAGMA locking_mode=EXCLUSIVE");
+        }
+        catch (SqliteFailure e) when (e.NeedsToWrite && new FileInfo(path + "-wal") is not { Exists: true, Length: > 0 })
+        {
+            // A read-only place: without a log the file itself says all, and nobody can change it meanwhile.
+            string uri = $"file:{Uri.EscapeDataString(path).Replace("%2F", "/", StringComparison.Ordinal)}?immutable=1";
+            return Readable(Open(path, uri, raw.SQLITE_OPEN_READONLY | raw.SQLITE_OPEN_NOMUTEX | raw.SQLITE_OPEN_URI), busyTimeoutMs);
+        }
+    }
+
+    private static SqliteDatabase Readable(SqliteDatabase database, int busyTimeoutMs, string first = "")
+    {
+        try
+        {
+            database.Execute($"{first}; PRAGMA busy_timeout={busyTimeoutMs}; PRAGMA query_only=1");
+            _ = database.QueryLong("SELECT count(*) FROM sqlite_schema"); // only the first read opens the log
+            return database;
+        }
+        catch
+        {
+            database.Dispose();
+            throw;
+        }
+    }
+
+    private static SqliteDatabase Open(string path, string name, int flags)
+    {
+        int code = raw.sqlite3_open_v2(name, out sqlite3 handle, flags, null);
         if (code != raw.SQLITE_OK)
         {
             string message = handle is null ? "out of memory" : raw.sqlite3_errmsg(handle).utf8_to_string();
@@ -80,17 +130,20 @@ internal sealed class SqliteFailure(int code, string message) : Exception($"SQLi
 
     /// <summary>What a failed append with this code tells of its outcome.</summary>
     /// <remarks>
-    /// FULL: a page of the transaction didn't fit, so its commit mark never was whole. BUSY and its like: nothing was begun.
+    /// FULL: a page of the transaction didn't fit, so its commit mark never was whole. BUSY, READONLY and their like: nothing was begun.
     /// Everything else, an I/O error above all, may have come after the commit mark reached the file (a failed fsync says
     /// nothing of what is on disk), so it is unknown until the tail is read again.
     /// </remarks>
     public JournalFault Fault => Primary switch
     {
-        raw.SQLITE_FULL => JournalFault.Full,
+        raw.SQLITE_FULL or raw.SQLITE_READONLY => JournalFault.Unwritable,
         raw.SQLITE_CONSTRAINT => JournalFault.Conflict,
-        raw.SQLITE_BUSY or raw.SQLITE_LOCKED or raw.SQLITE_READONLY or raw.SQLITE_CANTOPEN or raw.SQLITE_TOOBIG or raw.SQLITE_PERM => JournalFault.NotWritten,
+        raw.SQLITE_BUSY or raw.SQLITE_LOCKED or raw.SQLITE_CANTOPEN or raw.SQLITE_TOOBIG or raw.SQLITE_PERM => JournalFault.NotWritten,
         _ => JournalFault.Unknown,
     };
+
+    /// <summary>True for what a place that can't be written answers to an opening, or to a first read.</summary>
+    public bool NeedsToWrite => Primary is raw.SQLITE_FULL or raw.SQLITE_READONLY or raw.SQLITE_IOERR or raw.SQLITE_CANTOPEN;
 
     /// <summary>True when another connection was in the way.</summary>
     public bool IsContention => Primary is raw.SQLITE_BUSY or raw.SQLITE_LOCKED or raw.SQLITE_PROTOCOL;

@@ -45,6 +45,28 @@ public sealed partial class SqliteJournal
     }
 
     /// <inheritdoc/>
+    public ValueTask<JournalTail> FindTailAsync(CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        using SqliteDatabase reader = OpenReader();
+        try
+        {
+            reader.Execute("BEGIN");
+            JournalTail tail = FindTail(reader);
+            SqliteAppender.SyncLogOf(_path);
+            return ValueTask.FromResult(tail);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new JournalException(JournalFault.NotWritten, $"Can't read {_path}: its log can't be synced: {e.Message}", e);
+        }
+        catch (SqliteFailure e)
+        {
+            throw e.IsDamage ? Damaged(e) : new JournalException(JournalFault.NotWritten, $"Can't read {_path}: {e.Message}", e);
+        }
+    }
+
+    /// <inheritdoc/>
     public async ValueTask TrimAsync(long throughSequence, CancellationToken cancellationToken)
     {
         if (_snapshots.NewestSequence() is not { } newest || newest < throughSequence)
@@ -75,11 +97,11 @@ public sealed partial class SqliteJournal
     {
         try
         {
-            return SqliteDatabase.Open(_path, create: false);
+            return SqliteDatabase.OpenForReading(_path, _options.BusyTimeoutMs);
         }
         catch (SqliteFailure e)
         {
-            throw new JournalException(JournalFault.NotWritten, $"Can't open {_path} for reading: {e.Message}", e);
+            throw e.IsDamage ? Damaged(e) : new JournalException(JournalFault.NotWritten, $"Can't open {_path} for reading: {e.Message}", e);
         }
     }
 
@@ -87,8 +109,6 @@ public sealed partial class SqliteJournal
     {
         try
         {
-            reader.Execute($"PRAGMA busy_timeout={_options.BusyTimeoutMs}");
-            reader.Execute("PRAGMA query_only=1");
             return reader.Prepare("SELECT sequence, frame FROM journal WHERE sequence >= ?1 ORDER BY sequence");
         }
         catch (SqliteFailure e)

@@ -69,8 +69,8 @@ public sealed partial class SqliteJournal : IJournal
             catch (SqliteFailure e)
             {
                 throw e.IsDamage
-                    ? new JournalCorruptException(0, $"{_path} is damaged: {e.Message}", e)
-                    : new JournalException(e.Fault is JournalFault.Full ? JournalFault.Full : JournalFault.NotWritten, $"Can't open {_path}: {e.Message}", e);
+                    ? Damaged(e)
+                    : new JournalException(e.NeedsToWrite ? JournalFault.Unwritable : JournalFault.NotWritten, $"Can't open {_path}: {e.Message}", e);
             }
         }
     }
@@ -110,6 +110,8 @@ public sealed partial class SqliteJournal : IJournal
             return _writer!.QueryLong($"PRAGMA {pragma}") ?? 0;
         }
     }
+
+    private JournalCorruptException Damaged(SqliteFailure e) => new(0, $"{_path} is damaged: {e.Message}", e);
 
     private static InvalidOperationException NotOpen() => new("Call OpenAsync first (also after a conflict or an unknown outcome).");
 
@@ -234,24 +236,11 @@ public sealed partial class SqliteJournal : IJournal
         writer.Execute("BEGIN IMMEDIATE");
         try
         {
-            int dropped = 0;
-            (long sequence, byte[] frame)? last = LastRow(writer);
-            if (last is { } torn && TailCheck.IsTorn(torn.sequence, torn.frame))
-            {
-                writer.Execute($"DELETE FROM journal WHERE sequence = {torn.sequence}");
-                dropped = 1;
-                last = LastRow(writer);
-                if (last is { } inside && TailCheck.IsTorn(inside.sequence, inside.frame))
-                {
-                    throw TailCheck.TornInside(inside.sequence);
-                }
-            }
-
-            long first = writer.QueryLong("SELECT min(sequence) FROM journal") ?? 1;
+            JournalTail tail = FindTail(writer);
+            writer.Execute($"DELETE FROM journal WHERE sequence > {tail.Sequence}");
+            tail = tail with { TornRecordsDropped = raw.sqlite3_changes(writer.Handle) };
             writer.Execute("COMMIT");
-            return last is { } row
-                ? new JournalTail(row.sequence, Frame.Read(row.frame).Hash.ToArray(), first, dropped)
-                : new JournalTail(0, TailCheck.NoHash, 1, dropped);
+            return tail;
         }
         catch
         {
@@ -260,11 +249,23 @@ public sealed partial class SqliteJournal : IJournal
         }
     }
 
-    private static (long Sequence, byte[] Frame)? LastRow(SqliteDatabase database)
+    private static JournalTail FindTail(SqliteDatabase database)
     {
-        using sqlite3_stmt statement = database.Prepare("SELECT sequence, frame FROM journal ORDER BY sequence DESC LIMIT 1");
-        return database.Step(statement)
-            ? (raw.sqlite3_column_int64(statement, 0), raw.sqlite3_column_blob(statement, 1).ToArray())
-            : null;
+        long first = database.QueryLong("SELECT min(sequence) FROM journal") ?? 1;
+        using sqlite3_stmt newest = database.Prepare("SELECT sequence, frame FROM journal ORDER BY sequence DESC LIMIT 2");
+        bool torn = false;
+        while (database.Step(newest))
+        {
+            long sequence = raw.sqlite3_column_int64(newest, 0);
+            byte[] frame = raw.sqlite3_column_blob(newest, 1).ToArray();
+            if (!TailCheck.IsTorn(sequence, frame))
+            {
+                return new JournalTail(sequence, Frame.Read(frame).Hash.ToArray(), first, 0);
+            }
+
+            torn = torn ? throw TailCheck.TornInside(sequence) : true;
+        }
+
+        return new JournalTail(0, TailCheck.NoHash, 1, 0);
     }
 }

@@ -23,15 +23,12 @@ public sealed class SqliteJournalStore(string path, SqliteJournalOptions? option
             spaces.Add(SpaceName.Default);
         }
 
-        if (Directory.Exists(folder))
+        foreach (string file in FilesOf(folder, prefix + "*" + extension))
         {
-            foreach (string file in Directory.EnumerateFiles(folder, prefix + "*" + extension))
+            string space = Path.GetFileName(file)[prefix.Length..^extension.Length];
+            if (SpaceName.IsValid(space) && !string.Equals(space, SpaceName.Default, StringComparison.Ordinal))
             {
-                string space = Path.GetFileName(file)[prefix.Length..^extension.Length];
-                if (SpaceName.IsValid(space) && !string.Equals(space, SpaceName.Default, StringComparison.Ordinal))
-                {
-                    spaces.Add(space);
-                }
+                spaces.Add(space);
             }
         }
 
@@ -44,6 +41,18 @@ public sealed class SqliteJournalStore(string path, SqliteJournalOptions? option
 
     /// <summary>Nothing to close: every journal owns its connections.</summary>
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    private static string[] FilesOf(string folder, string pattern)
+    {
+        try
+        {
+            return Directory.Exists(folder) ? Directory.GetFiles(folder, pattern) : [];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new JournalException(JournalFault.NotWritten, $"The folder {folder} can't be read: {e.Message}", e);
+        }
+    }
 
     private string PathOf(string space)
     {

@@ -31,16 +31,13 @@ public enum AppendFate
 /// <param name="inner">Where what is written goes.</param>
 /// <param name="rule">Decides an append's fate by its sequence; null holds every append back until it is settled.</param>
 /// <param name="maxInFlight">How many appends may be unfinished at once; null: as many as the inner one says.</param>
-public sealed class FaultyJournal(IJournal inner, Func<long, AppendFate>? rule, int? maxInFlight = null) : IJournal
+public sealed class FaultyJournal(IJournal inner, Func<long, AppendFate>? rule, int? maxInFlight = null) : DelegatingJournal(inner)
 {
     private readonly Lock _lock = new();
     private readonly Queue<(long Sequence, byte[] Frame, TaskCompletionSource Done)> _pending = new();
 
     /// <inheritdoc/>
-    public int MaxInFlight => maxInFlight ?? inner.MaxInFlight;
-
-    /// <inheritdoc/>
-    public bool AppendsInParallel => inner.AppendsInParallel;
+    public override int MaxInFlight => maxInFlight ?? Inner.MaxInFlight;
 
     /// <summary>Appends held back.</summary>
     public int Pending
@@ -55,7 +52,7 @@ public sealed class FaultyJournal(IJournal inner, Func<long, AppendFate>? rule, 
     }
 
     /// <inheritdoc/>
-    public ValueTask AppendAsync(long sequence, ReadOnlyMemory<byte> frame, CancellationToken cancellationToken)
+    public override ValueTask AppendAsync(long sequence, ReadOnlyMemory<byte> frame, CancellationToken cancellationToken)
     {
         if (rule is not null)
         {
@@ -91,41 +88,18 @@ public sealed class FaultyJournal(IJournal inner, Func<long, AppendFate>? rule, 
         }
     }
 
-    /// <inheritdoc/>
-    public ValueTask<JournalTail> OpenAsync(CancellationToken cancellationToken) => inner.OpenAsync(cancellationToken);
-
-    /// <inheritdoc/>
-    public IAsyncEnumerable<ReadOnlyMemory<byte>> ReadAsync(long fromSequence, CancellationToken cancellationToken) =>
-        inner.ReadAsync(fromSequence, cancellationToken);
-
-    /// <inheritdoc/>
-    public ValueTask WriteSnapshotAsync(long sequence, Func<Stream, CancellationToken, Task> write, CancellationToken cancellationToken) =>
-        inner.WriteSnapshotAsync(sequence, write, cancellationToken);
-
-    /// <inheritdoc/>
-    public ValueTask<JournalSnapshot?> OpenSnapshotAsync(CancellationToken cancellationToken) => inner.OpenSnapshotAsync(cancellationToken);
-
-    /// <inheritdoc/>
-    public ValueTask PutSnapshotAsideAsync(long sequence, CancellationToken cancellationToken) => inner.PutSnapshotAsideAsync(sequence, cancellationToken);
-
-    /// <inheritdoc/>
-    public ValueTask TrimAsync(long throughSequence, CancellationToken cancellationToken) => inner.TrimAsync(throughSequence, cancellationToken);
-
-    /// <inheritdoc/>
-    public ValueTask DisposeAsync() => inner.DisposeAsync();
-
     private async ValueTask Carry(long sequence, ReadOnlyMemory<byte> frame, AppendFate fate)
     {
         if (fate is AppendFate.Written or AppendFate.UnknownWritten)
         {
-            await inner.AppendAsync(sequence, frame, CancellationToken.None);
+            await Inner.AppendAsync(sequence, frame, CancellationToken.None);
         }
 
         JournalFault? fault = fate switch
         {
             AppendFate.Written or AppendFate.Lied => null,
             AppendFate.NotWritten => JournalFault.NotWritten,
-            AppendFate.Full => JournalFault.Full,
+            AppendFate.Full => JournalFault.Unwritable,
             _ => JournalFault.Unknown,
         };
         if (fault is { } known)

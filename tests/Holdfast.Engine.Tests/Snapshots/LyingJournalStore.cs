@@ -22,16 +22,12 @@ internal sealed class LyingJournalStore : IJournalStore
 
     public ValueTask DisposeAsync() => _inner.DisposeAsync();
 
-    private sealed class LyingJournal(LyingJournalStore store, IJournal inner) : IJournal
+    private sealed class LyingJournal(LyingJournalStore store, IJournal inner) : DelegatingJournal(inner)
     {
-        public ValueTask<JournalTail> OpenAsync(CancellationToken cancellationToken) => inner.OpenAsync(cancellationToken);
-
-        public ValueTask AppendAsync(long sequence, ReadOnlyMemory<byte> frame, CancellationToken cancellationToken) => inner.AppendAsync(sequence, frame, cancellationToken);
-
-        public async IAsyncEnumerable<ReadOnlyMemory<byte>> ReadAsync(long fromSequence, [EnumeratorCancellation] CancellationToken cancellationToken)
+        public override async IAsyncEnumerable<ReadOnlyMemory<byte>> ReadAsync(long fromSequence, [EnumeratorCancellation] CancellationToken cancellationToken)
         {
             byte[]? previous = null;
-            await foreach (ReadOnlyMemory<byte> bytes in inner.ReadAsync(fromSequence, cancellationToken))
+            await foreach (ReadOnlyMemory<byte> bytes in Inner.ReadAsync(fromSequence, cancellationToken))
             {
                 if (!store.Lies)
                 {
@@ -52,16 +48,5 @@ internal sealed class LyingJournalStore : IJournalStore
                 yield return told;
             }
         }
-
-        public ValueTask WriteSnapshotAsync(long sequence, Func<Stream, CancellationToken, Task> write, CancellationToken cancellationToken) =>
-            inner.WriteSnapshotAsync(sequence, write, cancellationToken);
-
-        public ValueTask<JournalSnapshot?> OpenSnapshotAsync(CancellationToken cancellationToken) => inner.OpenSnapshotAsync(cancellationToken);
-
-        public ValueTask PutSnapshotAsideAsync(long sequence, CancellationToken cancellationToken) => inner.PutSnapshotAsideAsync(sequence, cancellationToken);
-
-        public ValueTask TrimAsync(long throughSequence, CancellationToken cancellationToken) => inner.TrimAsync(throughSequence, cancellationToken);
-
-        public ValueTask DisposeAsync() => inner.DisposeAsync();
     }
 }

@@ -3,20 +3,18 @@ using Holdfast.Journal;
 namespace Holdfast.Engine.Tests.Spaces;
 
 /// <summary>Closes itself after an append whose outcome is unknown, as the durable journals do: it must be opened again before the next.</summary>
-internal sealed class ClosingJournal(IJournal inner) : IJournal
+internal sealed class ClosingJournal(IJournal inner) : DelegatingJournal(inner)
 {
     private bool _open;
 
-    public int MaxInFlight => inner.MaxInFlight;
-
-    public async ValueTask<JournalTail> OpenAsync(CancellationToken cancellationToken)
+    public override async ValueTask<JournalTail> OpenAsync(CancellationToken cancellationToken)
     {
-        JournalTail tail = await inner.OpenAsync(cancellationToken);
+        JournalTail tail = await Inner.OpenAsync(cancellationToken);
         _open = true;
         return tail;
     }
 
-    public async ValueTask AppendAsync(long sequence, ReadOnlyMemory<byte> frame, CancellationToken cancellationToken)
+    public override async ValueTask AppendAsync(long sequence, ReadOnlyMemory<byte> frame, CancellationToken cancellationToken)
     {
         if (!_open)
         {
@@ -25,7 +23,7 @@ internal sealed class ClosingJournal(IJournal inner) : IJournal
 
         try
         {
-            await inner.AppendAsync(sequence, frame, cancellationToken);
+            await Inner.AppendAsync(sequence, frame, cancellationToken);
         }
         catch (JournalException e) when (e.Fault is JournalFault.Unknown or JournalFault.Conflict)
         {
@@ -33,17 +31,4 @@ internal sealed class ClosingJournal(IJournal inner) : IJournal
             throw;
         }
     }
-
-    public IAsyncEnumerable<ReadOnlyMemory<byte>> ReadAsync(long fromSequence, CancellationToken cancellationToken) => inner.ReadAsync(fromSequence, cancellationToken);
-
-    public ValueTask WriteSnapshotAsync(long sequence, Func<Stream, CancellationToken, Task> write, CancellationToken cancellationToken) =>
-        inner.WriteSnapshotAsync(sequence, write, cancellationToken);
-
-    public ValueTask<JournalSnapshot?> OpenSnapshotAsync(CancellationToken cancellationToken) => inner.OpenSnapshotAsync(cancellationToken);
-
-    public ValueTask PutSnapshotAsideAsync(long sequence, CancellationToken cancellationToken) => inner.PutSnapshotAsideAsync(sequence, cancellationToken);
-
-    public ValueTask TrimAsync(long throughSequence, CancellationToken cancellationToken) => inner.TrimAsync(throughSequence, cancellationToken);
-
-    public ValueTask DisposeAsync() => inner.DisposeAsync();
 }

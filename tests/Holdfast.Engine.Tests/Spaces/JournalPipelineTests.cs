@@ -157,6 +157,8 @@ public sealed class JournalPipelineTests
 
         public ValueTask<JournalTail> OpenAsync(CancellationToken cancellationToken) => ValueTask.FromResult(new JournalTail(0, new byte[32], 1, 0));
 
+        public ValueTask<JournalTail> FindTailAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
+
         public ValueTask AppendAsync(long sequence, ReadOnlyMemory<byte> frame, CancellationToken cancellationToken)
         {
             var done = new TaskCompletionSource();

@@ -126,6 +126,32 @@ public sealed class SpaceFaultTests
     }
 
     [Fact]
+    public async Task E58_StorageThatCanNotBeOpenedForWriting_IsRead_AndRecoversByItself()
+    {
+        using var folder = new TempFolder();
+        string path = Path.Combine(folder.Path, "unopenable.db");
+        await using (RunningSpace first = await RunningSpace.StartAsync(new SqliteJournalStore(path).Get("default")))
+        {
+            await first.StockAsync("sku-1", 10);
+            (await first.TryAsync("before")).IsOk.ShouldBeTrue();
+        }
+
+        // A folder in its place: the file of shared memory can't be made, as on a disk without a free block.
+        Directory.CreateDirectory(path + "-shm");
+        await using RunningSpace space = RunningSpace.Create(new SqliteJournalStore(path).Get("default"));
+        Task started = space.Space.StartAsync();
+        (await RunningSpace.UntilKnownAsync(() => space.Calls.GetHoldAsync("before"))).Value!.State.ShouldBe(HoldState.Held);
+        space.Space.Status.ShouldBe(SpaceStatus.ReadOnly);
+        (await space.TryAsync("during")).Code.ShouldBe(Code.Unavailable);
+        started.IsCompleted.ShouldBeFalse("it isn't ready");
+
+        Directory.Delete(path + "-shm");
+        await started;
+        (await space.TryAsync("during")).IsOk.ShouldBeTrue();
+        (await space.ReadAsync()).Held.ShouldBe(2);
+    }
+
+    [Fact]
     public async Task E58_RealFileFull_NoAcknowledgedHoldIsLost()
     {
         using var folder = new TempFolder();

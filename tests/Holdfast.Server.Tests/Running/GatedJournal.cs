@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Holdfast.Journal;
 using Holdfast.Journal.Memory;
 
@@ -25,41 +24,20 @@ public sealed class GatedStore : IJournalStore
 
     public ValueTask DisposeAsync() => _inner.DisposeAsync();
 
-    private sealed class GatedJournal(IJournal inner, GatedStore store) : IJournal
+    private sealed class GatedJournal(IJournal inner, GatedStore store) : DelegatingJournal(inner)
     {
-        public int MaxInFlight => inner.MaxInFlight;
-
-        public async ValueTask<JournalTail> OpenAsync(CancellationToken cancellationToken)
+        public override async ValueTask<JournalTail> OpenAsync(CancellationToken cancellationToken)
         {
             await store.Opening.PassAsync(cancellationToken);
-            return await inner.OpenAsync(cancellationToken);
+            return await Inner.OpenAsync(cancellationToken);
         }
 
-        public async ValueTask AppendAsync(long sequence, ReadOnlyMemory<byte> frame, CancellationToken cancellationToken)
+        public override async ValueTask AppendAsync(long sequence, ReadOnlyMemory<byte> frame, CancellationToken cancellationToken)
         {
             byte[] kept = frame.ToArray();
             await store.Appends.PassAsync(cancellationToken);
-            await inner.AppendAsync(sequence, kept, cancellationToken);
+            await Inner.AppendAsync(sequence, kept, cancellationToken);
         }
-
-        public async IAsyncEnumerable<ReadOnlyMemory<byte>> ReadAsync(long fromSequence, [EnumeratorCancellation] CancellationToken cancellationToken)
-        {
-            await foreach (ReadOnlyMemory<byte> frame in inner.ReadAsync(fromSequence, cancellationToken))
-            {
-                yield return frame;
-            }
-        }
-
-        public ValueTask WriteSnapshotAsync(long sequence, Func<Stream, CancellationToken, Task> write, CancellationToken cancellationToken) =>
-            inner.WriteSnapshotAsync(sequence, write, cancellationToken);
-
-        public ValueTask<JournalSnapshot?> OpenSnapshotAsync(CancellationToken cancellationToken) => inner.OpenSnapshotAsync(cancellationToken);
-
-        public ValueTask PutSnapshotAsideAsync(long sequence, CancellationToken cancellationToken) => inner.PutSnapshotAsideAsync(sequence, cancellationToken);
-
-        public ValueTask TrimAsync(long throughSequence, CancellationToken cancellationToken) => inner.TrimAsync(throughSequence, cancellationToken);
-
-        public ValueTask DisposeAsync() => inner.DisposeAsync();
     }
 }
 
