@@ -99,8 +99,8 @@ internal sealed partial class Projector : IAsyncDisposable
             await WaitForBatchAsync(0, cancellationToken);
         }
 
-        ViewPosition position = await FindPositionAsync(cancellationToken);
-        _progress.Moved(position.Sequence, 0);
+        (ViewPosition position, bool anew) = await FindPositionAsync(cancellationToken);
+        _progress.Began(position.Sequence, shownFrom: anew ? _space.Durable.Sequence : 0);
         while (true)
         {
             if (await WaitForBatchAsync(position.Sequence, cancellationToken))
@@ -114,13 +114,13 @@ internal sealed partial class Projector : IAsyncDisposable
     }
 
     /// <summary>Where to go on: at the stored position when this journal continues it, else anew.</summary>
-    private async Task<ViewPosition> FindPositionAsync(CancellationToken cancellationToken)
+    private async Task<(ViewPosition Position, bool Anew)> FindPositionAsync(CancellationToken cancellationToken)
     {
         ViewPosition? stored = await _store.OpenAsync(cancellationToken);
         long first = await JournalStart.FirstSequenceAsync(_space.Journal, cancellationToken);
         if (stored is { } position && position.Sequence + 1 >= first && await ContinuesAsync(position, first, cancellationToken))
         {
-            return position;
+            return (position, false);
         }
 
         if (stored is not null)
@@ -131,7 +131,7 @@ internal sealed partial class Projector : IAsyncDisposable
         if (first <= 1)
         {
             await _store.BeginAsync(null, ViewPosition.Start, cancellationToken);
-            return ViewPosition.Start;
+            return (ViewPosition.Start, true);
         }
 
         await using JournalSnapshot snapshot = await _space.Journal.OpenSnapshotAsync(cancellationToken)
@@ -145,7 +145,7 @@ internal sealed partial class Projector : IAsyncDisposable
 
         var begun = new ViewPosition(snapshot.Sequence, hash);
         await _store.BeginAsync(machine, begun, cancellationToken);
-        return begun;
+        return (begun, true);
     }
 
     /// <summary>Whether the frame that the views passed last is still this journal's: not when the journal was put back to an older copy.</summary>

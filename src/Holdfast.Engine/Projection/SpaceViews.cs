@@ -95,11 +95,12 @@ public sealed class SpaceViews
         await _queryGate.WaitAsync(cancellationToken);
         try
         {
-            return await ReadOnceSetUpAsync(read, cancellationToken);
+            await BecomeReadableAsync(cancellationToken);
+            return await _store.ReadAsync(read, cancellationToken);
         }
         catch (DbException e)
         {
-            throw new ViewsUnavailableException(Progress.IsSetUp ? "The views can't be read: " + e.Message : "The views are not set up yet: ask again in a moment.", e);
+            throw new ViewsUnavailableException("The views can't be read: " + e.Message, e);
         }
         finally
         {
@@ -107,18 +108,19 @@ public sealed class SpaceViews
         }
     }
 
-    private async Task<T> ReadOnceSetUpAsync<T>(Func<DbConnection, DbTransaction, T> read, CancellationToken cancellationToken)
+    /// <summary>Just after a start the views may still be another journal's, or a part: an older copy was put back, say, or they were removed.</summary>
+    private async Task BecomeReadableAsync(CancellationToken cancellationToken)
     {
-        bool setUp = Progress.IsSetUp; // asked before: it may come true between the failure and the question
-        try
+        if (Progress.IsSetUp)
         {
-            return await _store.ReadAsync(read, cancellationToken);
+            return;
         }
-        catch (DbException) when (!setUp)
+
+        await Progress.SetUpTriedAsync(SetUpMax, cancellationToken);
+        if (!Progress.IsSetUp)
         {
-            // Just after the first start: their tables are being made.
-            await Progress.SetUpTriedAsync(SetUpMax, cancellationToken);
-            return await _store.ReadAsync(read, cancellationToken);
+            throw new ViewsUnavailableException(
+                $"The views are not set up yet: ask again in a moment. {Progress.Position} of {_space.Durable.Sequence} batches are in them. {Progress.Trouble}".TrimEnd());
         }
     }
 

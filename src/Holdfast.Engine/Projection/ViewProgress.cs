@@ -11,6 +11,7 @@ public sealed class ViewProgress
     private readonly List<(long Sequence, TaskCompletionSource Reached)> _waiting = [];
     private readonly TaskCompletionSource _setUpTried = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _position;
+    private long _shownFrom;
     private long _events;
     private long _failures;
     private volatile string? _trouble;
@@ -36,10 +37,13 @@ public sealed class ViewProgress
     /// <summary>Why the views don't move, in words; null while all is well.</summary>
     public string? Trouble => _trouble;
 
-    /// <summary>Whether this process has opened the view database, and made what was missing there.</summary>
+    /// <summary>
+    /// Whether what the views show is this journal's, and not a beginning only: this process has looked whether they belong to it, and
+    /// views that it had to build anew have reached where the journal ended then.
+    /// </summary>
     internal bool IsSetUp { get; private set; }
 
-    /// <summary>Waits until it has tried to, or the time is over.</summary>
+    /// <summary>Waits until it is so, or setting up has failed, or the time is over.</summary>
     internal async Task SetUpTriedAsync(TimeSpan atMost, CancellationToken cancellationToken) =>
         await _setUpTried.Task.WaitAsync(atMost, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
@@ -75,6 +79,18 @@ public sealed class ViewProgress
         }
     }
 
+    /// <summary>The views stand at <paramref name="position"/>, and may be read once they have reached <paramref name="shownFrom"/>.</summary>
+    internal void Began(long position, long shownFrom)
+    {
+        lock (_lock)
+        {
+            IsSetUp = false;
+            _shownFrom = shownFrom;
+        }
+
+        Moved(position, 0);
+    }
+
     internal void Moved(long position, int events)
     {
         lock (_lock)
@@ -82,7 +98,7 @@ public sealed class ViewProgress
             Volatile.Write(ref _position, position);
             Volatile.Write(ref _events, _events + events);
             _trouble = null;
-            IsSetUp = true;
+            IsSetUp |= position >= _shownFrom;
             foreach ((long sequence, TaskCompletionSource reached) in _waiting)
             {
                 if (sequence <= position)
@@ -92,7 +108,10 @@ public sealed class ViewProgress
             }
         }
 
-        _setUpTried.TrySetResult();
+        if (IsSetUp)
+        {
+            _setUpTried.TrySetResult();
+        }
     }
 
     internal void Failed(string why)

@@ -56,6 +56,11 @@ internal sealed class VerificationWalk(NameHasher hasher) : IDisposable
     {
         _first = await JournalStart.FirstSequenceAsync(journal, cancellationToken);
         _last = _first - 1;
+        if (await TrimmedToAsync(journal, cancellationToken) is { } kept && kept < _first)
+        {
+            Blame(kept, $"The journal begins at {_first}, but it was trimmed only up to {kept - 1}: frames are missing at its beginning.");
+        }
+
         if (_first == 1)
         {
             _full = new SpaceMachine(new HoldOptions(), hasher);
@@ -75,6 +80,19 @@ internal sealed class VerificationWalk(NameHasher hasher) : IDisposable
             long before = _last;
             await WalkAsync(journal, chain, cancellationToken);
             _missingBeforeLast = _last == before ? _last + 1 : null;
+        }
+    }
+
+    /// <summary>Where the journal should begin as far as it knows; null: its end is damaged, which the walk will find.</summary>
+    private static async Task<long?> TrimmedToAsync(IJournal journal, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return (await journal.FindTailAsync(cancellationToken)).FirstSequence;
+        }
+        catch (JournalCorruptException)
+        {
+            return null;
         }
     }
 

@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Text;
+using System.Text.Unicode;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
@@ -6,8 +8,8 @@ using Microsoft.AspNetCore.Routing;
 namespace Holdfast.Server;
 
 /// <summary>
-/// The id that a path names. Kestrel decodes a path but for %2F, which it leaves, so that "a%2Fb" and "a%252Fb" look the
-/// same afterwards; ids may contain a slash, so such a one is taken from the request line as it was sent.
+/// The id that a path names. Kestrel decodes a path but for %2F and for what isn't UTF-8, which it leaves, so that "a%2Fb" and
+/// "a%252Fb" look the same afterwards; so one with a percent sign left in it is taken from the request line as it was sent.
 /// </summary>
 internal static class PathId
 {
@@ -17,7 +19,7 @@ internal static class PathId
     public static byte[] Of(HttpContext context)
     {
         string id = context.GetRouteValue(RouteValue) as string ?? "";
-        return Encoding.UTF8.GetBytes(id.Contains("%2", StringComparison.Ordinal) ? AsSent(context) : id);
+        return id.Contains('%', StringComparison.Ordinal) ? Decode(AsSent(context)) : Encoding.UTF8.GetBytes(id);
     }
 
     /// <summary>The path of a thing with an id of its own: the call's path up to there, and the id encoded anew (what Kestrel decoded can't be told apart any more).</summary>
@@ -52,6 +54,31 @@ internal static class PathId
         }
 
         int place = IdPlace(context);
-        return place < sent.Length ? Uri.UnescapeDataString(sent[place]) : "";
+        return place < sent.Length ? sent[place] : "";
+    }
+
+    /// <summary>Empty when an escape is malformed, or what they say isn't UTF-8: another id than the one that was meant must not be found.</summary>
+    private static byte[] Decode(string sent)
+    {
+        byte[] id = Encoding.UTF8.GetBytes(sent);
+        int length = 0;
+        for (int i = 0; i < id.Length; i++, length++)
+        {
+            if (id[i] != '%')
+            {
+                id[length] = id[i];
+            }
+            else if (i + 2 < id.Length && byte.TryParse(id.AsSpan(i + 1, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out byte escaped))
+            {
+                id[length] = escaped;
+                i += 2;
+            }
+            else
+            {
+                return [];
+            }
+        }
+
+        return Utf8.IsValid(id.AsSpan(0, length)) ? id[..length] : [];
     }
 }

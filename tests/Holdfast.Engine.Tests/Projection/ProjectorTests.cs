@@ -42,6 +42,37 @@ public sealed class ProjectorTests : IDisposable
         e.Message.ShouldContain("not set up yet: ask again in a moment");
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(5)]
+    public async Task Views_of_another_journal_are_not_shown_nor_a_part_of_the_ones_that_replace_them(int failsFrom)
+    {
+        string path = _folder.File("views.db");
+        await using (Serving other = await Serving.StartAsync(new MemoryJournalStore(), _ => SqliteViewStore.InFile(path, TimeProvider.System)))
+        {
+            await other.StockAsync("sku", 10);
+            await other.HoldAsync("other's", "sku", 1);
+            await other.CaughtUpAsync();
+        }
+
+        // Opened after step 2, emptied after step 4.
+        bool fails = true;
+        var failing = new FailingViewStore(SqliteViewStore.InFile(path, TimeProvider.System), step => Volatile.Read(ref fails) && step >= failsFrom);
+        await using Serving serving = await Serving.StartAsync(new MemoryJournalStore(), _ => failing);
+        await serving.StockAsync("sku", 10);
+        await serving.HoldAsync("mine", "sku", 1);
+        for (int i = 0; i < 3; i++)
+        {
+            await Should.ThrowAsync<ViewsUnavailableException>(() => serving.Views.ListHoldsAsync(new HoldQuery(), TestContext.Current.CancellationToken));
+        }
+
+        failing.Failed.ShouldBeGreaterThan(0);
+        Volatile.Write(ref fails, false);
+        await serving.CaughtUpAsync();
+        ViewPage<ListedHold> page = await serving.Views.ListHoldsAsync(new HoldQuery(), TestContext.Current.CancellationToken);
+        page.Items.ShouldHaveSingleItem().Hold.Id.ShouldBe("mine");
+    }
+
     [Fact]
     public async Task Views_are_set_up_by_a_clock_that_stands_still_too()
     {

@@ -45,6 +45,26 @@ public sealed class PostgresGapTests(PostgresServer server) : IClassFixture<Post
         refusal.Message.ShouldContain($"Frame {last - back} is missing");
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(20)]
+    public async Task A_beginning_that_was_lost_rather_than_trimmed_is_named(int lost)
+    {
+        (string connection, long last) = await LiveAsync();
+        await using (var store = new PostgresJournalStore(connection))
+        {
+            await using Serving serving = await Serving.StartAsync(store, _ => null);
+            await serving.Snapshots.TakeAsync(Token);
+        }
+
+        (await VerifyAsync(connection)).IsGood.ShouldBeTrue();
+        await ExecuteAsync(connection, $"DELETE FROM holdfast_journal WHERE sequence <= {lost}");
+
+        VerificationReport report = await VerifyAsync(connection);
+        report.FirstBadSequence.ShouldBe(1, report.Problem);
+        report.LastSequence.ShouldBeGreaterThanOrEqualTo(last, "what is there is walked all the same");
+    }
+
     private async Task<(string Connection, long Last)> LiveAsync()
     {
         string connection = await server.CreateDatabaseAsync();

@@ -188,6 +188,18 @@ public class LimitEdgeCases : Scenario
         Space.TryAs("cart2", "ann", ("sku", 4)).Detail.ShouldBeNull("it stands in nobody's way");
     }
 
+    [Theory]
+    [InlineData(3)]
+    [InlineData(2)]
+    public void E56_AHoldThatGavePartBack_IsNamed(long confirmed)
+    {
+        Space.TryAs("cart1", "ann", ("sku", 3));
+        Space.ConfirmWith("cart1", true, ("sku", confirmed));
+        Space.Return("cart1", "r1", ("sku", 2));
+
+        Space.TryAs("cart2", "ann", ("sku", 3)).Detail.ShouldBe("cart1", "one unit of it counts still");
+    }
+
     [Fact]
     public void E56_AHoldThatGaveAllBack_IsNotNamed()
     {

@@ -130,6 +130,20 @@ public sealed class HoldCallTests
         }
     }
 
+    [Theory]
+    [InlineData("caf%E9")]
+    [InlineData("a%zz")]
+    [InlineData("a%2")]
+    [InlineData("%c0%ae")]
+    [InlineData("%ed%a0%80")]
+    public async Task A_path_whose_id_is_not_utf8_names_nothing(string id)
+    {
+        await using RunningServer server = await RunningServer.StartAsync();
+        (await server.PostAsync($"/v1/holds/{id}/cancel")).ShouldBeProblem(400, "invalid");
+        (await server.GetAsync($"/v1/holds/{id}")).ShouldBeProblem(400, "invalid");
+        (await server.GetAsync($"/v1/holds/{Uri.EscapeDataString(id)}")).ShouldBeProblem(404, "not_found");
+    }
+
     private static DateTimeOffset Instant(Reply reply) => reply.Json["expiresAt"]!.GetValue<DateTimeOffset>();
 
     private static async Task EventuallyAsync(Func<Task<bool>> holds)

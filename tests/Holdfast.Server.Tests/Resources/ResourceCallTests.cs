@@ -21,6 +21,7 @@ public sealed class ResourceCallTests
         foreach (string dots in new[] { ".", ".." })
         {
             (await server.TryAsync(dots, "sku")).ShouldBeProblem(400, "invalid");
+            (await server.PostAsync("/v1/batch", $$"""{"op":"cancel","id":"{{dots}}"}""", type: "application/x-ndjson")).Text.ShouldContain("invalid");
         }
 
         made.Number("limitPerOwner").ShouldBe(2);

@@ -53,7 +53,11 @@ public sealed class ConfirmHold(NameHasher hasher) : LinedCommand(hasher)
 public sealed class CancelHold(NameHasher hasher) : Command(hasher)
 {
     /// <summary>Begins anew.</summary>
-    public void Reset(ReadOnlySpan<byte> id) => Begin(id, "the hold's id");
+    public void Reset(ReadOnlySpan<byte> id)
+    {
+        Begin(id, "the hold's id");
+        RefuseDots(id, "the hold's id"); // its tombstone would be new
+    }
 }
 
 /// <summary>Give a live hold a new deadline: now plus the time to live, but never past the longest life since its try.</summary>

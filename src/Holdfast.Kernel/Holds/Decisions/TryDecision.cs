@@ -199,7 +199,7 @@ internal sealed class TryDecision(Ledger ledger, EventSink output, HoldOptions o
         int lines = ledger.Holds.ReadLines(hold, _known).LineCount;
         foreach (LineState known in _known.AsSpan(0, lines))
         {
-            if (known.Resource == line.Resource && known.Held + known.Consumed - known.Returned > 0)
+            if (known.Resource == line.Resource && known.Held + known.Consumed > 0)
             {
                 return Encoding.UTF8.GetString(ledger.Holds.IdOf(hold));
             }
