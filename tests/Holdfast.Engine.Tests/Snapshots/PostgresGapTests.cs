@@ -58,7 +58,7 @@ public sealed class PostgresGapTests(PostgresServer server) : IClassFixture<Post
         }
 
         (await VerifyAsync(connection)).IsGood.ShouldBeTrue();
-        await ExecuteAsync(connection, $"DELETE FROM holdfast_journal WHERE sequence <= {lost}");
+        await ExecuteAsync(connection, $"DELETE FROM holdfast_journal WHERE sequence <= {lost}", rows: lost);
 
         VerificationReport report = await VerifyAsync(connection);
         report.FirstBadSequence.ShouldBe(1, report.Problem);
@@ -81,11 +81,11 @@ public sealed class PostgresGapTests(PostgresServer server) : IClassFixture<Post
         return await SpaceVerifier.VerifyAsync(journal, Token);
     }
 
-    private static async Task ExecuteAsync(string connectionString, string sql)
+    private static async Task ExecuteAsync(string connectionString, string sql, int rows = 1)
     {
         await using var connection = new NpgsqlConnection(connectionString);
         await connection.OpenAsync(Token);
         await using var command = new NpgsqlCommand(sql, connection);
-        (await command.ExecuteNonQueryAsync(Token)).ShouldBe(1);
+        (await command.ExecuteNonQueryAsync(Token)).ShouldBe(rows);
     }
 }
