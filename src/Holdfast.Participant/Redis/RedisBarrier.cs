@@ -33,11 +33,13 @@ public sealed class RedisBarrier : IDisposable
     /// </summary>
     public TimeSpan KeepFor { get; init; } = TimeSpan.FromDays(8);
 
-    /// <summary>Carries out a call on a balance of <see cref="RedisBusiness.Balance"/>.</summary>
+    /// <summary>Carries out a call on a balance of <see cref="RedisBusiness.Balance"/>. One branch, one key.</summary>
     /// <param name="call">What is asked.</param>
     /// <param name="key">The balance's key.</param>
     /// <param name="amount">Units, 1 to 2^53.</param>
     /// <param name="cancellationToken">Gives up waiting; what was sent may be carried out.</param>
+    /// <exception cref="HoldfastUnavailableException">Redis gave no answer; the coordinator asks again.</exception>
+    /// <exception cref="InvalidOperationException">The branch has touched another key before, with the same hash tag; or Redis answered an error.</exception>
     public Task<BranchResult> RunAsync(BranchCall call, string key, long amount, CancellationToken cancellationToken = default)
     {
         // Lua's numbers are doubles.
@@ -46,8 +48,9 @@ public sealed class RedisBarrier : IDisposable
         return RunAsync(call, key, RedisBusiness.Balance, [amount.ToString(CultureInfo.InvariantCulture)], cancellationToken);
     }
 
-    /// <summary>Carries out a call with a business of your own.</summary>
-    /// <exception cref="HoldfastUnavailableException">Redis gave no answer: the outcome is unknown; the coordinator asks again.</exception>
+    /// <summary>Carries out a call with a business of your own. One branch, one key.</summary>
+    /// <exception cref="HoldfastUnavailableException">Redis gave no answer; the coordinator asks again.</exception>
+    /// <exception cref="InvalidOperationException">The branch has touched another key before, with the same hash tag; or Redis answered an error.</exception>
     public async Task<BranchResult> RunAsync(BranchCall call, string key, RedisBusiness business, IReadOnlyList<string> args, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(call);
@@ -73,6 +76,8 @@ public sealed class RedisBarrier : IDisposable
             { Kind: RespKind.Bulk, Text: "run" } => BranchResult.Done,
             { Kind: RespKind.Bulk, Text: "skip" } => BranchResult.Done with { Skipped = true },
             { Kind: RespKind.Bulk, Text: { } text } when text.StartsWith("refuse ", StringComparison.Ordinal) => BranchResult.Refused(text["refuse ".Length..]),
+            { Kind: RespKind.Bulk, Text: { } text } when text.StartsWith("key ", StringComparison.Ordinal) => throw new InvalidOperationException(
+                $"Branch '{call.Branch}' of '{call.Transaction}' has touched the key '{text["key ".Length..]}' and can't touch '{key}' too: one branch, one key. Make them two branches, or one hash."),
             _ => throw new InvalidOperationException($"Redis answered {reply}."),
         };
     }
@@ -96,13 +101,15 @@ public sealed class RedisBarrier : IDisposable
         RespConnector.Opened opened = await _connector.OpenAsync().WaitAsync(cancellationToken);
         if (opened.Connection is not { } connection)
         {
-            throw new IOException(opened.Failure.Message, opened.Failure.Cause);
+            throw new HoldfastUnavailableException(opened.Failure.Message, 1, outcomeKnown: true, null, opened.Failure.Cause);
         }
 
         PendingCommand pending = _pool.Rent();
         connection.Enqueue(new RawCommand(parts), pending);
         Completion completion = await pending.WaitAsync(cancellationToken);
-        return completion.Kind == CompletionKind.Reply ? completion.Reply : throw new IOException(completion.Reason, completion.Cause);
+        return completion.Kind == CompletionKind.Reply
+            ? completion.Reply
+            : throw new HoldfastUnavailableException(completion.Reason ?? "no answer", 1, outcomeKnown: completion.Kind == CompletionKind.NotSent, null, completion.Cause);
     }
 
     // Redis names scripts by their SHA-1: an address, not a protection.

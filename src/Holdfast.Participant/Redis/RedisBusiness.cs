@@ -34,8 +34,10 @@ public sealed record RedisBusiness(string Lua)
         local args = {}
         for i = 4, #ARGV do args[i - 3] = ARGV[i] end
         local tried = redis.call('HGET', KEYS[2], 'try')
+        local marked = redis.call('HGET', KEYS[2], 'key')
+        if marked and marked ~= key then return 'key ' .. marked end
         local function mark(field, origin)
-          redis.call('HSET', KEYS[2], field, origin)
+          redis.call('HSET', KEYS[2], field, origin, 'key', key)
           redis.call('EXPIRE', KEYS[2], ttl)
         end
         if op == 'try' then

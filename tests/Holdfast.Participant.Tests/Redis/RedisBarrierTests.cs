@@ -1,3 +1,6 @@
+using Holdfast.Cli.Demo;
+using Holdfast.Client;
+
 namespace Holdfast.Participant.Tests;
 
 public sealed class RedisBarrierTests(RedisServer redis) : IClassFixture<RedisServer>, IDisposable
@@ -79,6 +82,40 @@ public sealed class RedisBarrierTests(RedisServer redis) : IClassFixture<RedisSe
         (await _barrier.RunAsync(Call(BranchOp.Try, "t"), key, coupon, [])).ShouldBe(BranchResult.Done);
         (await _barrier.RunAsync(Call(BranchOp.Confirm, "t"), key, coupon, [])).ShouldBe(BranchResult.Done);
         (await redis.CliAsync("GET", key)).Trim().ShouldBe("used");
+    }
+
+    [Fact]
+    public async Task A_second_key_of_one_branch_is_an_error_not_a_success()
+    {
+        await OpenAsync(100);
+        string coupons = "coupons:" + _key["points:".Length..];
+        await redis.CliAsync("HSET", coupons, "available", "100", "frozen", "0", "spent", "0");
+        await RunAsync(BranchOp.Try);
+        foreach (BranchOp op in new[] { BranchOp.Try, BranchOp.Confirm, BranchOp.Cancel })
+        {
+            (await Should.ThrowAsync<InvalidOperationException>(() => _barrier.RunAsync(Call(op, "t"), coupons, 10))).Message.ShouldContain(_key);
+        }
+
+        (await RunAsync(BranchOp.Confirm)).ShouldBe(BranchResult.Done);
+        (await BalanceAsync()).ShouldBe((90, 0, 10));
+    }
+
+    [Fact]
+    public async Task Markers_of_before_that_do_not_name_their_key_count()
+    {
+        await OpenAsync(90);
+        await redis.CliAsync("HSET", RedisBarrier.MarkerKey(Call(BranchOp.Try, "t"), _key), "try", "try");
+        await redis.CliAsync("HSET", _key, "frozen", "10");
+        (await RunAsync(BranchOp.Try)).Skipped.ShouldBeTrue();
+        (await RunAsync(BranchOp.Confirm)).ShouldBe(BranchResult.Done);
+        (await BalanceAsync()).ShouldBe((90, 0, 10));
+    }
+
+    [Fact]
+    public async Task Without_Redis_the_outcome_is_unavailable()
+    {
+        using var none = new RedisBarrier("127.0.0.1:" + FreePort.Next().ToString(System.Globalization.CultureInfo.InvariantCulture));
+        (await Should.ThrowAsync<HoldfastUnavailableException>(() => none.RunAsync(Call(BranchOp.Try, "t"), _key, 10))).OutcomeKnown.ShouldBeTrue();
     }
 
     private static BranchCall Call(BranchOp op, string transaction) => new(transaction, "points", op) { ExpectsTry = true };
