@@ -32,6 +32,9 @@ internal static class CallSignature
         return hmac.GetHashAndReset();
     }
 
+    /// <summary>What the signature of a call's watermark is over, in place of the call's id and body. No id has a line's end.</summary>
+    public static string WatermarkId(string id) => "watermark\n" + id;
+
     /// <summary>What names a call in its signature: its space, transaction, branch and operation.</summary>
     public static string MessageId(string space, string transaction, string branch, string op) =>
         $"{Uri.EscapeDataString(space)}/{Uri.EscapeDataString(transaction)}/{Uri.EscapeDataString(branch)}/{op}";

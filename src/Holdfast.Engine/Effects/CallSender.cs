@@ -106,6 +106,10 @@ internal sealed class CallSender(HttpMessageInvoker http, EffectOptions options,
             Add(request, "webhook-id", id);
             Add(request, "webhook-timestamp", Number(timestamp));
             Add(request, "webhook-signature", string.Join(' ', options.SigningKeys.Select(key => key.Sign(id, timestamp, body.Span))));
+
+            // Apart, since Standard Webhooks sign id, time and body only: a participant forgets by the watermark.
+            byte[] watermark = Encoding.ASCII.GetBytes(Number(call.WatermarkMs));
+            Add(request, "Holdfast-Watermark-Signature", string.Join(' ', options.SigningKeys.Select(key => key.Sign("watermark\n" + id, timestamp, watermark))));
         }
 
         return request;

@@ -39,6 +39,7 @@ internal sealed class ParticipantEndpoint(ParticipantRuntime runtime, BranchOp o
             return;
         }
 
+        call = runtime.Signature?.WithCheckedWatermark(call, Header) ?? call;
         await using DbConnection connection = runtime.Connect(context.RequestServices);
         BranchResult result;
         try

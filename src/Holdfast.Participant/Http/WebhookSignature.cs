@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
+using System.Text;
 using Holdfast.Client.Http;
 
 namespace Holdfast.Participant;
@@ -9,6 +10,9 @@ namespace Holdfast.Participant;
 public sealed class WebhookSignature
 {
     private static readonly TimeSpan Tolerance = TimeSpan.FromMinutes(5);
+
+    // A day longer than a transaction's longest deadline.
+    private static readonly TimeSpan UnsignedWatermarkAge = TimeSpan.FromDays(8);
     private readonly byte[][] _keys;
     private readonly TimeProvider _time;
 
@@ -34,6 +38,30 @@ public sealed class WebhookSignature
             return "webhook-timestamp is more than five minutes away from this server's clock";
         }
 
+        return Matches(id, timestamp, signatures, body) ? null : "no signature matches: is the secret the coordinator's?";
+    }
+
+    /// <summary>
+    /// The call with no later watermark than can be believed. A coordinator signs it in a header of its own,
+    /// <c>Holdfast-Watermark-Signature</c>; where that is missing (older coordinators send none) or wrong, whoever saw the call may have
+    /// altered the watermark, and it counts only up to 8 days ago.
+    /// </summary>
+    /// <param name="call">A call whose signature <see cref="Problem"/> has checked and whose name <see cref="BranchCall.IsNamedBy"/>.</param>
+    /// <param name="header">The request's headers.</param>
+    public BranchCall WithCheckedWatermark(BranchCall call, Func<string, string?> header)
+    {
+        ArgumentNullException.ThrowIfNull(call);
+        ArgumentNullException.ThrowIfNull(header);
+        bool signed = header("webhook-id") is { } id
+            && header("webhook-timestamp") is { } timestamp
+            && header("Holdfast-Watermark-Signature") is { } signatures
+            && header("Holdfast-Watermark") is { } watermark
+            && Matches(CallSignature.WatermarkId(id), timestamp, signatures, Encoding.UTF8.GetBytes(watermark));
+        return signed ? call : call with { WatermarkMs = Math.Min(call.WatermarkMs, (_time.GetUtcNow() - UnsignedWatermarkAge).ToUnixTimeMilliseconds()) };
+    }
+
+    private bool Matches(string id, string timestamp, string signatures, ReadOnlySpan<byte> body)
+    {
         Span<byte> given = stackalloc byte[HMACSHA256.HashSizeInBytes + 3];
         bool matches = false;
         foreach (byte[] key in _keys)
@@ -48,7 +76,7 @@ public sealed class WebhookSignature
             }
         }
 
-        return matches ? null : "no signature matches: is the secret the coordinator's?";
+        return matches;
     }
 
     private static byte[] Key(string secret) =>

@@ -18,6 +18,7 @@ public sealed class MapParticipantTests : IAsyncLifetime
     private WebApplication _app = null!;
     private HttpClient _http = null!;
     private int _ran;
+    private int _confirmed;
 
     public async ValueTask InitializeAsync()
     {
@@ -38,7 +39,11 @@ public sealed class MapParticipantTests : IAsyncLifetime
                     _ => BranchResult.Done,
                 });
             })
-            .Confirm(_ => Task.FromResult(BranchResult.Done))
+            .Confirm(_ =>
+            {
+                Interlocked.Increment(ref _confirmed);
+                return Task.FromResult(BranchResult.Done);
+            })
             .Cancel(_ => Task.FromResult(BranchResult.Done)));
         _app.MapCheckBack("/check");
         await _app.StartAsync();
@@ -109,6 +114,29 @@ public sealed class MapParticipantTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_call_that_is_sent_again_with_another_watermark_shuts_nothing_out()
+    {
+        long now = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds(), days = 86_400_000;
+        (await SendAsync("try", "open", """{"points":1}""", begun: now - (3 * days))).Status.ShouldBe(200);
+        (await SendAsync("try", "seen", """{"points":1}""", begun: now, watermark: 9_000_000_000_000_000_000)).Status.ShouldBe(200);
+        (await SendAsync("confirm", "open", "{}", begun: now - (3 * days))).Status.ShouldBe(200);
+        _confirmed.ShouldBe(1);
+        (await SendAsync("try", "next", """{"points":1}""", begun: now)).Status.ShouldBe(200);
+        _ran.ShouldBe(3);
+    }
+
+    [Theory]
+    [InlineData("watermark\n", 409)]
+    [InlineData("", 200)]
+    [InlineData(null, 200)]
+    public async Task A_watermark_is_believed_when_it_is_signed(string? signedWith, int lateTry)
+    {
+        long now = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds(), day = 86_400_000;
+        (await SendAsync("try", "new", """{"points":1}""", begun: now, watermark: now, signWatermark: signedWith)).Status.ShouldBe(200);
+        (await SendAsync("try", "late", """{"points":1}""", begun: now - day)).Status.ShouldBe(lateTry);
+    }
+
+    [Fact]
     public async Task A_check_back_of_a_message_that_was_never_sent_is_refused()
     {
         (await SendAsync("check", "m", "", path: "/check", branch: "-")).Status.ShouldBe(409);
@@ -137,25 +165,44 @@ public sealed class MapParticipantTests : IAsyncLifetime
     }
 
     private async Task<(int Status, string Text)> SendAsync(
-        string action, string transaction, string body, string secret = Secret, bool sign = true, string? op = null, string? alter = null, int age = 0, string? path = null, string branch = "points", string? signedAs = null)
+        string action, string transaction, string body, string secret = Secret, bool sign = true, string? op = null, string? alter = null, int age = 0, string? path = null, string branch = "points", string? signedAs = null, long? begun = null, long? watermark = null, string? signWatermark = null)
     {
         byte[] bytes = Encoding.UTF8.GetBytes(body);
         using var request = new HttpRequestMessage(HttpMethod.Post, path ?? "/points/" + action) { Content = new ByteArrayContent(Encoding.UTF8.GetBytes(body + alter)) };
         request.Headers.Add("Holdfast-Transaction", transaction);
         request.Headers.Add("Holdfast-Branch", branch);
         request.Headers.Add("Holdfast-Op", op ?? action);
+        AddNumber("Holdfast-Begun", begun);
+        AddNumber("Holdfast-Watermark", watermark);
         if (sign)
         {
             string timestamp = (DateTimeOffset.UtcNow.ToUnixTimeSeconds() - age).ToString(CultureInfo.InvariantCulture);
             string id = signedAs ?? $"default/{transaction}/{branch}/{op ?? action}";
-            byte[] signed = [.. Encoding.UTF8.GetBytes($"{id}.{timestamp}."), .. bytes];
             request.Headers.Add("webhook-id", id);
             request.Headers.Add("webhook-timestamp", timestamp);
-            request.Headers.Add("webhook-signature", "v1a,other v1," + Convert.ToBase64String(HMACSHA256.HashData(Convert.FromBase64String(secret[6..]), signed)));
+            request.Headers.Add("webhook-signature", "v1a,other v1," + Sign(id, bytes));
+            if (signWatermark is not null)
+            {
+                request.Headers.Add("Holdfast-Watermark-Signature", "v1," + Sign(signWatermark + id, Encoding.ASCII.GetBytes(watermark!.Value.ToString(CultureInfo.InvariantCulture))));
+            }
+
+            string Sign(string name, byte[] what)
+            {
+                byte[] signed = [.. Encoding.UTF8.GetBytes($"{name}.{timestamp}."), .. what];
+                return Convert.ToBase64String(HMACSHA256.HashData(Convert.FromBase64String(secret[6..]), signed));
+            }
         }
 
         using HttpResponseMessage response = await _http.SendAsync(request);
         return ((int)response.StatusCode, await response.Content.ReadAsStringAsync());
+
+        void AddNumber(string name, long? number)
+        {
+            if (number is { } value)
+            {
+                request.Headers.Add(name, value.ToString(CultureInfo.InvariantCulture));
+            }
+        }
     }
 
     private sealed record Order(long Points);

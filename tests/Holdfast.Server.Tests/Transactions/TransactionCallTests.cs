@@ -59,6 +59,8 @@ public sealed class TransactionCallTests : IAsyncLifetime
 
         byte[] signed = [.. Encoding.UTF8.GetBytes($"{asked.Headers["webhook-id"]}.{asked.Headers["webhook-timestamp"]}."), .. asked.Body];
         asked.Headers["webhook-signature"].ShouldBe("v1," + Convert.ToBase64String(HMACSHA256.HashData(Convert.FromBase64String(Secret[6..]), signed)));
+        signed = Encoding.UTF8.GetBytes($"watermark\n{asked.Headers["webhook-id"]}.{asked.Headers["webhook-timestamp"]}.{asked.Headers["Holdfast-Watermark"]}");
+        asked.Headers["Holdfast-Watermark-Signature"].ShouldBe("v1," + Convert.ToBase64String(HMACSHA256.HashData(Convert.FromBase64String(Secret[6..]), signed)));
         long age = DateTimeOffset.UtcNow.ToUnixTimeSeconds() - long.Parse(asked.Headers["webhook-timestamp"], CultureInfo.InvariantCulture);
         age.ShouldBeInRange(-300, 300);
     }
