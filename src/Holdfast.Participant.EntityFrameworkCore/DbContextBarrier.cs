@@ -50,6 +50,11 @@ public static class DbContextBarrier
                 if (result.Outcome == BranchOutcome.Done)
                 {
                     await context.SaveChangesAsync(cancellationToken);
+                    if (verdict == BarrierVerdict.Run)
+                    {
+                        await barrier.EnsureMarkerAsync(transaction.GetDbTransaction(), call, cancellationToken);
+                    }
+
                     await transaction.CommitAsync(cancellationToken);
                 }
                 else

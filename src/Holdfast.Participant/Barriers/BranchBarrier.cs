@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Data;
 using System.Data.Common;
+using System.Globalization;
 
 namespace Holdfast.Participant;
 
@@ -35,7 +36,7 @@ public sealed class BranchBarrier
     private readonly BarrierOptions _options;
     private readonly TimeProvider _time;
     private readonly ConcurrentDictionary<string, bool> _created = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, long> _cleanedAt = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<(string Space, bool Messages), long> _cleanedAt = new();
 
     /// <summary>A barrier. One for all connections to a database.</summary>
     public BranchBarrier(BarrierOptions? options = null, TimeProvider? time = null)
@@ -75,6 +76,11 @@ public sealed class BranchBarrier
             result = Without(verdict, call) ?? await business(transaction, cancellationToken);
             if (result.Outcome == BranchOutcome.Done)
             {
+                if (verdict == BarrierVerdict.Run)
+                {
+                    await EnsureMarkerAsync(transaction, call, cancellationToken);
+                }
+
                 await transaction.CommitAsync(cancellationToken);
             }
             else
@@ -88,15 +94,15 @@ public sealed class BranchBarrier
     }
 
     /// <summary>
-    /// The barrier alone, within a transaction of your own. Commit when it says run (after the business) or skip; roll back
-    /// when it says refuse or the business does. The tables must be there: <see cref="PrepareAsync"/>.
+    /// The barrier alone, within a transaction of your own (READ COMMITTED; on MySQL and MariaDB also REPEATABLE READ). Commit
+    /// when it says run (after the business and <see cref="EnsureMarkerAsync"/>) or skip; roll back when it says refuse or the
+    /// business does. The tables must be there: <see cref="PrepareAsync"/>.
     /// </summary>
     public async Task<BarrierVerdict> EnterAsync(DbTransaction transaction, BranchCall call, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(transaction);
         ArgumentNullException.ThrowIfNull(call);
-        BarrierSql sql = Sql(transaction.Connection!);
-        var rows = new Rows(transaction, sql, call, sql.KeepsPrepared && _options.PrepareStatements, _time);
+        Rows rows = Markers(transaction, call);
         return call.Op switch
         {
             BranchOp.Try => await rows.InsertAsync(Try, Try, cancellationToken) ? BarrierVerdict.Run
@@ -106,6 +112,26 @@ public sealed class BranchBarrier
             BranchOp.Cancel => await CancelAsync(rows, cancellationToken),
             _ => throw new ArgumentException("A check-back is answered by CheckAsync.", nameof(call)),
         };
+    }
+
+    /// <summary>
+    /// Makes sure, after the business and before the commit, that the marker is still in the transaction. It isn't when the
+    /// database has rolled the transaction back (a deadlock, or on PostgreSQL any failed statement) and the business has
+    /// swallowed that error: its commit would succeed with nothing in it.
+    /// </summary>
+    /// <exception cref="DbException">The transaction can only be rolled back.</exception>
+    /// <exception cref="InvalidOperationException">The marker is gone, or the business has ended the transaction. Roll back, answer an error: the call comes again.</exception>
+    public async Task EnsureMarkerAsync(DbTransaction transaction, BranchCall call, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(transaction);
+        ArgumentNullException.ThrowIfNull(call);
+        string op = call.Op switch { BranchOp.Try => Try, BranchOp.Confirm => Confirm, _ => Cancel };
+        if (transaction.Connection is null || !(await Markers(transaction, call).ReadAsync(cancellationToken)).ContainsKey(op))
+        {
+            throw new InvalidOperationException(
+                $"The marker of {call.Transaction}/{call.Branch}/{op} is no longer in the transaction: the business has ended it, or has swallowed a database error that rolled it back. "
+                + "Let such errors through; the call comes again.");
+        }
     }
 
     /// <summary>Makes the tables when they are missing. Safe to call at any time, from many processes at once.</summary>
@@ -118,19 +144,24 @@ public sealed class BranchBarrier
             return;
         }
 
+        BarrierSql sql = Sql(connection);
         for (int attempt = 1; ; attempt++)
         {
             try
             {
-                foreach (string statement in Sql(connection).Create)
+                // Looked for first: who may use tables may not always make some.
+                await using DbCommand command = connection.CreateCommand();
+                command.CommandText = sql.Count;
+                if (Convert.ToInt64(await command.ExecuteScalarAsync(cancellationToken), CultureInfo.InvariantCulture) < sql.Create.Count)
                 {
-                    await using DbCommand command = connection.CreateCommand();
-                    command.CommandText = statement;
-                    await command.ExecuteNonQueryAsync(cancellationToken);
+                    foreach (string statement in sql.Create)
+                    {
+                        command.CommandText = statement;
+                        await command.ExecuteNonQueryAsync(cancellationToken);
+                    }
                 }
 
-                // A database in memory is another one for each connection, though its name is the same.
-                if (!database.Contains(":memory:", StringComparison.OrdinalIgnoreCase))
+                if (!sql.SharesNames)
                 {
                     _created[database] = true;
                 }
@@ -163,20 +194,33 @@ public sealed class BranchBarrier
     /// <summary>Removes markers that no call can need any more. Now and then, after the business's transaction.</summary>
     internal async Task CleanAsync(DbConnection connection, BranchCall call, CancellationToken cancellationToken)
     {
-        long before = call.WatermarkMs - (long)_options.KeepFor.TotalMilliseconds;
+        // No watermark can be later than now. One that is told so nevertheless must not shut out what has yet to begin.
+        bool messages = call.Branch == BranchCall.CheckBranch;
+        long clock = _time.GetUtcNow().ToUnixTimeMilliseconds();
+        long before = messages
+            ? clock - (long)_options.KeepMessagesFor.TotalMilliseconds
+            : Math.Min(call.WatermarkMs, clock) - (long)_options.KeepFor.TotalMilliseconds;
         long now = _time.GetTimestamp();
-        if (before <= 0 || (_cleanedAt.TryGetValue(call.Space, out long last) && _time.GetElapsedTime(last, now) < _options.CleanEvery))
+        if (before <= 0 || (_cleanedAt.TryGetValue((call.Space, messages), out long last) && _time.GetElapsedTime(last, now) < _options.CleanEvery))
         {
             return;
         }
 
-        _cleanedAt[call.Space] = now;
+        _cleanedAt[(call.Space, messages)] = now;
         BarrierSql sql = Sql(connection);
         try
         {
-            // The mark first: from then on a call of such a transaction is refused, whether its marker is there or not.
-            await ExecuteAsync(connection, sql.Raise, call.Space, before, cancellationToken);
-            await ExecuteAsync(connection, sql.Clean, call.Space, before, cancellationToken);
+            if (!messages)
+            {
+                // The mark first: from then on a call of such a transaction is refused, whether its marker is there or not.
+                await ExecuteAsync(connection, sql.Raise, call.Space, before, ("now", clock), cancellationToken);
+            }
+
+            if (await ExecuteAsync(connection, messages ? sql.CleanMessages : sql.Clean, call.Space, before, ("limit", _options.CleanAtMost), cancellationToken) >= _options.CleanAtMost)
+            {
+                // There is more: the next call goes on.
+                _cleanedAt.TryRemove((call.Space, messages), out _);
+            }
         }
         catch (DbException)
         {
@@ -184,22 +228,25 @@ public sealed class BranchBarrier
         }
     }
 
-    private async Task ExecuteAsync(DbConnection connection, string text, string space, long before, CancellationToken cancellationToken)
+    private static async Task<int> ExecuteAsync(
+        DbConnection connection, string text, string space, long before, (string Name, object Value) third, CancellationToken cancellationToken)
     {
         await using DbCommand command = connection.CreateCommand();
         command.CommandText = text;
         Rows.Add(command, "space", space);
         Rows.Add(command, "before", before);
-        if (text.Contains("@limit", StringComparison.Ordinal))
-        {
-            Rows.Add(command, "limit", _options.CleanAtMost);
-        }
-
-        await command.ExecuteNonQueryAsync(cancellationToken);
+        Rows.Add(command, third.Name, third.Value);
+        return await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
     private static async Task<BarrierVerdict> ConfirmAsync(Rows rows, bool expectsTry, CancellationToken cancellationToken)
     {
+        if (expectsTry)
+        {
+            // Before its own marker goes in: a cancel that is underway is waited for, and one that comes now waits.
+            await rows.LockForConfirmAsync(cancellationToken);
+        }
+
         if (!await rows.InsertAsync(Confirm, Confirm, cancellationToken))
         {
             // It is there; or it was cleaned up, and then its transaction ended with it done.
@@ -220,6 +267,7 @@ public sealed class BranchBarrier
             return BarrierVerdict.Skip; // empty rollback; the marker suspends a late try
         }
 
+        await rows.LockForCancelAsync(cancellationToken);
         Dictionary<string, string> known = await rows.ReadAsync(cancellationToken);
         if (known.ContainsKey(Confirm))
         {
@@ -229,6 +277,12 @@ public sealed class BranchBarrier
         return known.GetValueOrDefault(Try) == Try && await rows.InsertAsync(Cancel, Cancel, cancellationToken) ? BarrierVerdict.Run : BarrierVerdict.Skip;
     }
 
+    private Rows Markers(DbTransaction transaction, BranchCall call)
+    {
+        BarrierSql sql = Sql(transaction.Connection!);
+        return new Rows(transaction, sql, call, sql.KeepsPrepared && _options.PrepareStatements, _time);
+    }
+
     private BarrierSql Sql(DbConnection connection) => BarrierSql.Of(_options.Dialect ?? BarrierSql.Detect(connection));
 
     /// <summary>The markers of one branch, within one transaction.</summary>
@@ -236,14 +290,19 @@ public sealed class BranchBarrier
     {
         public async Task<bool> InsertAsync(string op, string origin, CancellationToken cancellationToken)
         {
+            long now = time.GetUtcNow().ToUnixTimeMilliseconds();
             await using DbCommand command = Command(sql.Insert);
             Add(command, "op", op);
             Add(command, "origin", origin);
-            Add(command, "begun", call.BegunMs);
-            Add(command, "created", time.GetUtcNow().ToUnixTimeMilliseconds());
+            Add(command, "begun", call.BegunMs == 0 && call.Branch == BranchCall.CheckBranch ? -now : call.BegunMs);
+            Add(command, "created", now);
             await PrepareAsync(command, cancellationToken);
             return await command.ExecuteNonQueryAsync(cancellationToken) == 1;
         }
+
+        public Task LockForConfirmAsync(CancellationToken cancellationToken) => LockAsync(sql.LockForConfirm, cancellationToken);
+
+        public Task LockForCancelAsync(CancellationToken cancellationToken) => LockAsync(sql.LockForCancel, cancellationToken);
 
         /// <summary>Origin by operation.</summary>
         public async Task<Dictionary<string, string>> ReadAsync(CancellationToken cancellationToken)
@@ -258,6 +317,17 @@ public sealed class BranchBarrier
             }
 
             return rows;
+        }
+
+        // A statement of its own: what is read in the one that waited for a lock is older than the lock.
+        private async Task LockAsync(string? text, CancellationToken cancellationToken)
+        {
+            if (text is not null)
+            {
+                await using DbCommand command = Command(text);
+                await PrepareAsync(command, cancellationToken);
+                await command.ExecuteScalarAsync(cancellationToken);
+            }
         }
 
         /// <summary>

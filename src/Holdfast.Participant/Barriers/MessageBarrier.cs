@@ -9,6 +9,12 @@ public static class MessageBarrier
     /// Does the local work of a message once, with its marker in the same transaction. Refused when the coordinator has
     /// been told before that it wasn't done. Then submit the message.
     /// </summary>
+    /// <param name="barrier">The barrier of the sender's database.</param>
+    /// <param name="connection">To that database; opened when it isn't.</param>
+    /// <param name="message">The message's id.</param>
+    /// <param name="work">The work, with the transaction that it must use.</param>
+    /// <param name="space">The space that the message was prepared in: a check-back from another finds no marker and aborts it.</param>
+    /// <param name="cancellationToken">Ends the wait; what isn't committed is rolled back.</param>
     public static Task<BranchResult> LocalAsync(
         this BranchBarrier barrier, DbConnection connection, string message, Func<DbTransaction, CancellationToken, Task<BranchResult>> work, string space = "default", CancellationToken cancellationToken = default)
     {

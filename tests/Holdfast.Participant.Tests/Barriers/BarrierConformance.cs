@@ -15,6 +15,8 @@ public abstract class BarrierConformance
     /// <summary>A new connection to this test's own database.</summary>
     private protected abstract DbConnection Connect();
 
+    private protected long Now => Time.GetUtcNow().ToUnixTimeMilliseconds();
+
     private protected static BranchCall Call(BranchOp op, string transaction = "t", long begun = 0, long watermark = 0) =>
         new(transaction, "points", op) { ExpectsTry = true, BegunMs = begun, WatermarkMs = watermark };
 
@@ -70,13 +72,22 @@ public abstract class BarrierConformance
         return await command.ExecuteNonQueryAsync();
     }
 
-    private protected async Task<long> MarkersAsync()
+    private protected Task<long> MarkersAsync() => NumberAsync("select count(*) from holdfast_barrier");
+
+    private protected async Task<long> NumberAsync(string text)
     {
         await using DbConnection connection = Connect();
         await connection.OpenAsync();
         await using DbCommand command = connection.CreateCommand();
-        command.CommandText = "select count(*) from holdfast_barrier";
+        command.CommandText = text;
         return Convert.ToInt64(await command.ExecuteScalarAsync(), null);
+    }
+
+    private protected async Task ExecuteAsync(string text)
+    {
+        await using DbConnection connection = Connect();
+        await connection.OpenAsync();
+        await ExecuteAsync(connection, text);
     }
 
     [Fact]
@@ -187,13 +198,14 @@ public abstract class BarrierConformance
     public async Task Markers_go_by_the_watermark_and_a_call_that_is_later_still_is_refused()
     {
         await PrepareAsync();
-        const long hour = 3_600_000, begun = 1_000 * hour;
+        const long hour = 3_600_000;
+        long begun = Now;
         await RunAsync(Call(BranchOp.Try, "old", begun, begun));
         await RunAsync(Call(BranchOp.Cancel, "old", begun, begun));
         await RunAsync(Call(BranchOp.Try, "unsaid"));
         (await MarkersAsync()).ShouldBe(3);
 
-        Time.Advance(TimeSpan.FromMinutes(1));
+        Time.Advance(TimeSpan.FromHours(2));
         await RunAsync(Call(BranchOp.Try, "young", begun + (2 * hour), begun + (2 * hour)));
         (await MarkersAsync()).ShouldBe(2, "unsaid and young stay");
 
@@ -201,6 +213,89 @@ public abstract class BarrierConformance
         (await RunAsync(Call(BranchOp.Try, "lost", begun, begun))).Outcome.ShouldBe(BranchOutcome.Refused);
         (await RunAsync(Call(BranchOp.Cancel, "old", begun, begun))).Outcome.ShouldBe(BranchOutcome.Done);
         (await BalanceAsync()).ShouldBe((80, 20, 0));
+    }
+
+    [Fact]
+    public async Task A_watermark_later_than_now_shuts_out_nothing_that_has_yet_to_begin()
+    {
+        await PrepareAsync();
+        await RunAsync(Call(BranchOp.Try, "told", Now, 9_000_000_000_000_000_000));
+        (await RunAsync(Call(BranchOp.Try, "next", Now, Now))).ShouldBe(BranchResult.Done);
+        (await RunAsync(Call(BranchOp.Confirm, "next", Now, Now))).ShouldBe(BranchResult.Done);
+
+        // A mark that was raised so before it was known better.
+        await ExecuteAsync("update holdfast_barrier_cleaned set begun = 8999999999996400000");
+        (await RunAsync(Call(BranchOp.Try, "after", Now, Now))).ShouldBe(BranchResult.Done);
+        Time.Advance(TimeSpan.FromMinutes(1));
+        await RunAsync(Call(BranchOp.Confirm, "after", Now, Now));
+        (await NumberAsync("select begun from holdfast_barrier_cleaned")).ShouldBe(Now - 3_600_000);
+        (await BalanceAsync()).ShouldBe((70, 10, 20));
+    }
+
+    [Fact]
+    public async Task A_marker_stays_while_its_transaction_may_be_open_whatever_begin_was_told()
+    {
+        await PrepareAsync();
+        await RunAsync(Call(BranchOp.Try, begun: 1));
+        await RunAsync(Call(BranchOp.Try, "other", Now, Now));
+        (await RunAsync(Call(BranchOp.Cancel, begun: Now))).ShouldBe(BranchResult.Done, "the try's marker is there, so there is something to undo");
+        (await BalanceAsync()).ShouldBe((90, 10, 0));
+    }
+
+    [Fact]
+    public async Task A_clean_up_that_took_the_most_goes_on_with_the_next_call()
+    {
+        await PrepareAsync();
+        var barrier = new BranchBarrier(new BarrierOptions { CleanAtMost = 2 }, Time);
+        long begun = Now;
+        for (int i = 0; i < 5; i++)
+        {
+            await MarkAsync("old" + i, begun);
+        }
+
+        Time.Advance(TimeSpan.FromHours(2));
+        for (int i = 0; i < 3; i++)
+        {
+            await MarkAsync("young" + i, Now);
+        }
+
+        (await NumberAsync("select count(*) from holdfast_barrier where transaction_id like 'old%'")).ShouldBe(0);
+
+        async Task MarkAsync(string id, long at)
+        {
+            await using DbConnection connection = Connect();
+            await barrier.RunAsync(connection, Call(BranchOp.Try, id, at, at), (_, _) => Task.FromResult(BranchResult.Done));
+        }
+    }
+
+    [Fact]
+    public async Task Confirm_and_cancel_at_once_end_as_one_of_them()
+    {
+        await PrepareAsync();
+        foreach ((BranchOp first, BranchOp second) in new[] { (BranchOp.Confirm, BranchOp.Cancel), (BranchOp.Cancel, BranchOp.Confirm) })
+        {
+            string id = "first-" + first;
+            await RunAsync(Call(BranchOp.Try, id));
+            Task<BranchResult>? other = null;
+            (await RunAsync(Call(first, id), async () =>
+            {
+                other = Task.Run(() => RunAsync(Call(second, id)));
+                await Task.Delay(200);
+            })).ShouldBe(BranchResult.Done);
+            (await other!).Outcome.ShouldBe(BranchOutcome.Refused, id);
+        }
+
+        (await BalanceAsync()).ShouldBe((90, 0, 10));
+    }
+
+    [Fact]
+    public async Task Ids_that_differ_by_a_blank_at_the_end_are_different_transactions()
+    {
+        await PrepareAsync();
+        await RunAsync(Call(BranchOp.Try, "order"));
+        (await RunAsync(Call(BranchOp.Try, "order "))).Skipped.ShouldBeFalse();
+        (await RunAsync(Call(BranchOp.Confirm, "order "))).Skipped.ShouldBeFalse();
+        (await BalanceAsync()).ShouldBe((80, 10, 10));
     }
 
     [Fact]
@@ -261,6 +356,25 @@ public abstract class BarrierConformance
             return BranchResult.Done;
         });
         (await checking!).Outcome.ShouldBe(BranchOutcome.Done);
+    }
+
+    [Fact]
+    public async Task Markers_of_messages_go_after_thirty_days()
+    {
+        await PrepareAsync();
+        await LocalAsync("m1");
+        await ExecuteAsync("insert into holdfast_barrier (space, transaction_id, branch, op, origin, begun, created_at) select space, 'older', branch, op, origin, 0, created_at from holdfast_barrier");
+        Time.Advance(TimeSpan.FromDays(29));
+        await LocalAsync("m2");
+        (await LocalAsync("m1")).Skipped.ShouldBeTrue();
+        (await CheckAsync("older")).Outcome.ShouldBe(BranchOutcome.Done);
+        (await MarkersAsync()).ShouldBe(3);
+
+        Time.Advance(TimeSpan.FromDays(2));
+        await LocalAsync("m3");
+        (await MarkersAsync()).ShouldBe(2);
+        (await LocalAsync("m2")).Skipped.ShouldBeTrue();
+        (await BalanceAsync()).ShouldBe((70, 30, 0));
     }
 
     private async Task<BranchResult> LocalAsync(string message)

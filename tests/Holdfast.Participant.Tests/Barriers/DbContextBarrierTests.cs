@@ -33,7 +33,24 @@ public sealed class PostgresDbContextBarrierTests(PostgresServer server) : Barri
 
     private protected override Task<BranchResult> RunAsync(BranchCall call, Func<Task>? meanwhile = null, bool fail = false) =>
         PointsContext.RunAsync(
-            Barrier, new DbContextOptionsBuilder<PointsContext>().UseNpgsql(_connection, o => o.EnableRetryOnFailure()).Options, call, meanwhile, fail);
+            Barrier, Options, call, meanwhile, fail);
+
+    private DbContextOptions<PointsContext> Options => new DbContextOptionsBuilder<PointsContext>().UseNpgsql(_connection, o => o.EnableRetryOnFailure()).Options;
+
+    [Fact]
+    public async Task A_swallowed_database_error_is_no_success()
+    {
+        await PrepareAsync();
+        await using var context = new PointsContext(Options);
+        await Should.ThrowAsync<Exception>(() => context.RunAsync(Barrier, Call(BranchOp.Try), async (db, cancellationToken) =>
+        {
+            await db.Database.ExecuteSqlRawAsync(Statement(BranchOp.Try), cancellationToken);
+            await Should.ThrowAsync<PostgresException>(() => db.Database.ExecuteSqlRawAsync("insert into points values (1, 0, 0, 0)", cancellationToken));
+            return BranchResult.Done;
+        }));
+        (await RunAsync(Call(BranchOp.Try))).ShouldBe(BranchResult.Done);
+        (await BalanceAsync()).ShouldBe((90, 10, 0));
+    }
 }
 
 internal sealed class PointsContext(DbContextOptions<PointsContext> options) : DbContext(options)
