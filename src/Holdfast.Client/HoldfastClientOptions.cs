@@ -4,7 +4,8 @@ namespace Holdfast.Client;
 /// <remarks>A class and not a record on purpose: a record's <c>ToString</c> would print the API key into a log.</remarks>
 public sealed class HoldfastClientOptions
 {
-    /// <summary>The coordinator's secret (<c>whsec_...</c>): signs the tries that the caller of a transaction makes itself. Null: they are not signed.</summary>
+    /// <summary>The coordinator's secret (<c>whsec_...</c>, in its data folder's file <c>signing-secret</c>, or its setting <c>signingSecrets</c>):
+    /// signs the tries that the caller of a transaction makes itself. Null: they are not signed, and a participant that checks denies them (401).</summary>
     public string? SigningSecret { get; set; }
 
     /// <summary>Base address of the HTTP API, e.g. <c>http://localhost:8080</c>. A path in it is kept as a prefix.</summary>
@@ -62,7 +63,8 @@ public sealed class HoldfastClientOptions
 
 /// <summary>
 /// Bounds of the built-in retries. What is retried: overloaded (certainly not executed), unavailable and lost
-/// connections (outcome unknown), always under the same id. A refusal is an answer and never retried.
+/// connections (outcome unknown), always under the same id. A refusal is an answer and never retried. A try that the
+/// caller of a transaction makes itself is repeated until the transaction's deadline instead, with the pauses given here.
 /// </summary>
 public sealed class RetryOptions
 {

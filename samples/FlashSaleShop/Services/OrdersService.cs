@@ -2,7 +2,6 @@ using System.Data.Common;
 using Dapper;
 using Holdfast.Client;
 using Holdfast.Participant;
-using BranchResult = Holdfast.Participant.BranchResult;
 
 namespace FlashSaleShop.Services;
 

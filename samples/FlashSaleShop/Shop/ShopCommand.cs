@@ -225,7 +225,7 @@ internal static class ShopCommand
             (await purchase.HoldAsync("stock", user, new HoldLine("sku-1", 1))).EnsureSucceeded();
             (await purchase.CallAsync("points", points, new PointsBody(user, ShopFacts.Price))).EnsureSucceeded();
             (await purchase.CallAsync("order", new ParticipantAddress<OrderBody>(_ordersUrl + "/orders"), new OrderBody(user))).EnsureSucceeded();
-            await purchase.CommitAsync(TimeSpan.FromSeconds(20));
+            (await purchase.CommitAsync(TimeSpan.FromSeconds(20))).EnsureSucceeded();
         }
 
         private async Task KillAsync()

@@ -48,7 +48,8 @@ public sealed class HoldfastUnavailableException : HoldfastException
     public TimeSpan? RetryAfter { get; }
 }
 
-/// <summary>The API key is missing, wrong, or lacks the role for this call. Not retried.</summary>
+/// <summary>The API key is missing, wrong, or lacks the role for this call; or a participant denied a try, whose signature is
+/// missing or wrong. Not retried.</summary>
 public sealed class HoldfastDeniedException : HoldfastException
 {
     internal HoldfastDeniedException(string message)

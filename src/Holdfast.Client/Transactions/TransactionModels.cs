@@ -95,9 +95,9 @@ public sealed record TransactionResult
     public Transaction EnsureSucceeded() => Succeeded ? Transaction : throw new HoldRefusedException(Refusal);
 }
 
-/// <summary>What a participant answered to a try that this client made.</summary>
-/// <param name="Refusal">Why it refused; null when it did what was asked.</param>
-public sealed record BranchResult(Refusal? Refusal)
+/// <summary>What became of a branch's try: a participant's answer to a try that this client made, or the server's to a hold.</summary>
+/// <param name="Refusal">Why it was refused; null when it did what was asked.</param>
+public sealed record TryResult(Refusal? Refusal)
 {
     /// <summary>Whether the branch was tried.</summary>
     public bool Succeeded => Refusal is null;

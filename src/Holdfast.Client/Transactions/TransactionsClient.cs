@@ -51,8 +51,9 @@ public sealed class TransactionsClient
     {
         HttpChannel.PathId(id, nameof(id));
         var body = new BeginBody(id, (decimal?)timeout?.TotalSeconds, _options.TimeProvider.GetUtcNow(), true, null, []);
+        long startedAt = _options.TimeProvider.GetTimestamp();
         TransactionResult begun = await PostAsync("transactions", Bytes(body), id, null, cancellationToken).ConfigureAwait(false);
-        return new OpenTransaction(this, begun.EnsureSucceeded(), _options, _http);
+        return new OpenTransaction(this, begun.EnsureSucceeded(), startedAt, _options, _http);
     }
 
     /// <summary>Commits a transaction that the caller drives, or a message. Refused <c>cancelled</c> when it was aborted or is past its deadline.</summary>
@@ -130,9 +131,9 @@ public static class TransactionsExtensions
     /// await using var tx = await client.BeginTransactionAsync("order-17");
     /// (await tx.HoldAsync("stock", "ann", new HoldLine("sku-1", 1))).EnsureSucceeded();
     /// (await tx.CallAsync("points", points, new Deduct("ann", 10))).EnsureSucceeded();
-    /// await tx.CommitAsync();
+    /// (await tx.CommitAsync()).EnsureSucceeded();
     /// </code>
-    /// Leaving the block before the commit aborts it.
+    /// Leaving the block before the commit aborts it. The participants' tries are made from here: <see cref="HoldfastClientOptions.SigningSecret"/>.
     /// </summary>
     public static Task<OpenTransaction> BeginTransactionAsync(
         this IHoldfastClient client, string id, TimeSpan? timeout = null, CancellationToken cancellationToken = default)

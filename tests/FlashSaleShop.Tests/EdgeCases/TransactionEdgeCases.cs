@@ -3,7 +3,6 @@ using FlashSaleShop.Shop;
 using Holdfast.Cli.Demo;
 using Holdfast.Participant;
 using Npgsql;
-using BranchResult = Holdfast.Participant.BranchResult;
 
 namespace FlashSaleShop.Tests.EdgeCases;
 

@@ -90,7 +90,7 @@ public sealed class ClientTransactionTests : IAsyncLifetime
         {
             await using OpenTransaction tx = await _client.BeginTransactionAsync("order-2");
             (await tx.HoldAsync("stock", null, new HoldLine("sku", 2))).EnsureSucceeded();
-            BranchResult refused = await tx.CallAsync("points", _points, new Deduct("ann", 10));
+            TryResult refused = await tx.CallAsync("points", _points, new Deduct("ann", 10));
             refused.Refusal!.Message.ShouldContain("not enough points");
             refused.EnsureSucceeded();
         });
@@ -199,6 +199,123 @@ public sealed class ClientTransactionTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_try_without_a_usable_answer_is_asked_again_more_often_than_other_calls()
+    {
+        int tries = 0;
+        _participant.Answer = asked => Task.FromResult((asked.Path == "/points/try" && Interlocked.Increment(ref tries) <= 12 ? 503 : 200, ""));
+        await using IHoldfastClient client = Connect(o => o.Retry.MaxDelay = o.Retry.BaseDelay);
+        await using OpenTransaction tx = await client.BeginTransactionAsync("patient");
+        (await tx.CallAsync("points", _points, new Deduct("ann", 10))).EnsureSucceeded();
+        _participant.Asked.Select(a => a.Headers["Holdfast-Attempt"]).ShouldBe(Enumerable.Range(1, 13).Select(n => n.ToString(System.Globalization.CultureInfo.InvariantCulture)));
+        (await tx.CommitAsync(TimeSpan.FromSeconds(20))).EnsureSucceeded().State.ShouldBe(TransactionState.Confirmed);
+    }
+
+    [Fact]
+    public async Task A_try_that_never_gets_a_usable_answer_is_given_up_at_the_deadline()
+    {
+        _participant.Answer = static asked => Task.FromResult((asked.Path == "/points/try" ? 503 : 200, ""));
+        await using IHoldfastClient client = Connect(o => o.Retry.MaxDelay = o.Retry.BaseDelay);
+        await using (OpenTransaction tx = await client.BeginTransactionAsync("hopeless", TimeSpan.FromSeconds(1)))
+        {
+            HoldfastUnavailableException given = await Should.ThrowAsync<HoldfastUnavailableException>(() => tx.CallAsync("points", _points, new Deduct("ann", 10)));
+            given.Message.ShouldContain("deadline");
+            given.Message.ShouldContain(_participant.Url + "/points/try"); // the last attempt is cut off at the deadline, or answered 503
+            given.Id.ShouldBe("hopeless");
+        }
+
+        (await _client.Transactions.FindAsync("hopeless", TimeSpan.FromSeconds(20)))!.State.ShouldBe(TransactionState.Cancelled);
+    }
+
+    [Fact]
+    public async Task A_participant_that_says_not_yet_is_asked_again_after_a_second()
+    {
+        int tries = 0;
+        _participant.Answer = asked => Task.FromResult((asked.Path == "/points/try" && Interlocked.Increment(ref tries) <= 3 ? 425 : 200, ""));
+        var time = new SecondsPassAtOnce();
+        await using IHoldfastClient client = Connect(o => o.TimeProvider = time);
+        await using OpenTransaction tx = await client.BeginTransactionAsync("not-yet");
+        (await tx.CallAsync("points", _points, new Deduct("ann", 10))).EnsureSucceeded();
+        time.Seconds.ShouldBe(3);
+    }
+
+    [Theory]
+    [InlineData(401)]
+    [InlineData(403)]
+    public async Task A_try_whose_signature_is_not_taken_is_not_repeated_and_the_secret_is_named(int status)
+    {
+        _participant.Answer = asked => Task.FromResult((asked.Path == "/points/try" ? status : 200, ""));
+        await using IHoldfastClient client = Connect(o => o.SigningSecret = null);
+        await using OpenTransaction tx = await client.BeginTransactionAsync("unsigned");
+        (await Should.ThrowAsync<HoldfastDeniedException>(() => tx.CallAsync("points", _points, new Deduct("ann", 10)))).Message.ShouldContain("SigningSecret");
+        _participant.Paths.ShouldBe("/points/try");
+    }
+
+    [Fact]
+    public async Task A_branch_whose_call_was_given_up_can_be_called_again_and_committed()
+    {
+        using var gaveUp = new CancellationTokenSource();
+        _participant.Answer = async _ =>
+        {
+            await gaveUp.CancelAsync();
+            return (503, "");
+        };
+        await using OpenTransaction tx = await _client.BeginTransactionAsync("again");
+        await Should.ThrowAsync<OperationCanceledException>(() => tx.CallAsync("points", _points, new Deduct("ann", 10), gaveUp.Token));
+        await Should.ThrowAsync<InvalidOperationException>(() => tx.CommitAsync());
+
+        _participant.Answer = static _ => Task.FromResult((200, ""));
+        (await tx.CallAsync("points", _points, new Deduct("ann", 10))).EnsureSucceeded();
+        (await tx.CommitAsync(TimeSpan.FromSeconds(20))).EnsureSucceeded().State.ShouldBe(TransactionState.Confirmed);
+    }
+
+    [Fact]
+    public async Task A_branch_of_which_nobody_knows_whether_it_was_registered_can_not_be_committed()
+    {
+        using var http = new HttpClient(new Losing("/branches"));
+        await using var client = new HttpHoldfastClient(http, Options(o => o.Retry.MaxAttempts = 1));
+        await using (OpenTransaction tx = await client.BeginTransactionAsync("unknown"))
+        {
+            await Should.ThrowAsync<HoldfastUnavailableException>(() => tx.HoldAsync("stock", "ann", new HoldLine("sku", 2)));
+            (await Should.ThrowAsync<InvalidOperationException>(() => tx.CommitAsync())).Message.ShouldContain("stock");
+            (await tx.HoldAsync("stock", "ann", new HoldLine("sku", 2))).EnsureSucceeded();
+            (await tx.HoldAsync("more", "ann", new HoldLine("sku", 2000))).Refusal!.Code.ShouldBe(RefusalCode.Insufficient);
+            (await tx.CommitAsync(TimeSpan.FromSeconds(20))).EnsureSucceeded().State.ShouldBe(TransactionState.Confirmed);
+        }
+    }
+
+    [Fact]
+    public async Task Leaving_the_block_aborts_when_the_commit_or_the_abort_was_never_sent()
+    {
+        using var cancelled = new CancellationTokenSource();
+        await cancelled.CancelAsync();
+        await using (OpenTransaction tx = await _client.BeginTransactionAsync("unsent-commit"))
+        {
+            await Should.ThrowAsync<OperationCanceledException>(() => tx.CommitAsync(null, cancelled.Token));
+        }
+
+        (await _client.Transactions.FindAsync("unsent-commit"))!.State.ShouldBe(TransactionState.Cancelled);
+        await using (OpenTransaction tx = await _client.BeginTransactionAsync("unsent-abort"))
+        {
+            await Should.ThrowAsync<OperationCanceledException>(() => tx.AbortAsync(null, null, cancelled.Token));
+        }
+
+        (await _client.Transactions.FindAsync("unsent-abort"))!.State.ShouldBe(TransactionState.Cancelled);
+    }
+
+    [Fact]
+    public async Task Leaving_the_block_after_a_commit_whose_answer_was_lost_does_not_abort()
+    {
+        using var http = new HttpClient(new Losing("/commit"));
+        await using var client = new HttpHoldfastClient(http, Options(o => o.Retry.MaxAttempts = 1));
+        await using (OpenTransaction tx = await client.BeginTransactionAsync("lost-commit"))
+        {
+            await Should.ThrowAsync<HoldfastUnavailableException>(() => tx.CommitAsync());
+        }
+
+        (await _client.Transactions.FindAsync("lost-commit"))!.Commits.ShouldBe(true);
+    }
+
+    [Fact]
     public async Task A_host_gets_its_client_by_one_line()
     {
         await using ServiceProvider services = new ServiceCollection().AddHoldfastClient(o => o.HttpAddress = _server.Http.BaseAddress).BuildServiceProvider();
@@ -212,7 +329,49 @@ public sealed class ClientTransactionTests : IAsyncLifetime
         Should.Throw<NotSupportedException>(() => resp.Transactions).Message.ShouldContain("HttpAddress");
     }
 
+    private IHoldfastClient Connect(Action<HoldfastClientOptions> change) => HoldfastClient.Connect(Options(change));
+
+    private HoldfastClientOptions Options(Action<HoldfastClientOptions> change)
+    {
+        var options = new HoldfastClientOptions { HttpAddress = _server.Http.BaseAddress, SigningSecret = Secret };
+        change(options);
+        return options;
+    }
+
     private sealed record Deduct(string User, long Points);
+
+    /// <summary>Loses the answer to the first request whose path ends so: the server carried it out.</summary>
+    private sealed class Losing(string end) : DelegatingHandler(new SocketsHttpHandler())
+    {
+        private int _lost;
+
+        protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            HttpResponseMessage response = await base.SendAsync(request, cancellationToken);
+            if (request.RequestUri!.AbsolutePath.EndsWith(end, StringComparison.Ordinal) && Interlocked.Exchange(ref _lost, 1) == 0)
+            {
+                response.Dispose();
+                throw new IOException("the connection was cut");
+            }
+
+            return response;
+        }
+    }
+
+    /// <summary>Counts the waits of exactly one second, and lets them pass at once.</summary>
+    private sealed class SecondsPassAtOnce : TimeProvider
+    {
+        private int _seconds;
+
+        public int Seconds => Volatile.Read(ref _seconds);
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            bool second = dueTime == TimeSpan.FromSeconds(1);
+            Interlocked.Add(ref _seconds, second ? 1 : 0);
+            return base.CreateTimer(callback, state, second ? TimeSpan.Zero : dueTime, period);
+        }
+    }
 
     private sealed class ShopContract(string url) : ParticipantContract(url)
     {
