@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Xml.Linq;
 using Holdfast.TestKit;
+using Holdfast.Testing.Attacks;
 using Holdfast.Testing.Tests.Attacks;
 
 namespace Holdfast.Cli.Tests;
@@ -62,6 +63,29 @@ public sealed class AttackTests : IDisposable
         ProgramRun run = await HoldfastProgram.RunAsync(["attack", .. arguments]);
         run.ExitCode.ShouldBe(2, run.Output + run.Error);
         run.Error.ShouldContain("error: ");
+    }
+
+    [Theory]
+    [InlineData("/page")]
+    [InlineData("/silence")]
+    public async Task A_probe_that_tells_no_number_ends_with_status_2_and_is_named(string path)
+    {
+        await using PlantedParticipant participant = await PlantedParticipant.StartAsync(Fault.None);
+        ProgramRun run = await HoldfastProgram.RunAsync([.. Arguments(participant)[..^4], "--timeout", "1", "--probe", participant.Url + path, "--secret", PlantedParticipant.Secret]);
+        run.ExitCode.ShouldBe(2, run.Output + run.Error);
+        run.Error.ShouldContain("error: The probe " + participant.Url + path);
+    }
+
+    [Fact]
+    public async Task A_participant_that_runs_out_is_skipped_and_the_help_says_how_much_is_needed()
+    {
+        await using PlantedParticipant participant = await PlantedParticipant.StartAsync(Fault.None, 60);
+        ProgramRun run = await HoldfastProgram.RunAsync([.. Arguments(participant), "--repeat", "6"]);
+        run.ExitCode.ShouldBe(0, run.Output + run.Error);
+        run.Output.ShouldContain("rules were skipped");
+
+        ProgramRun help = await HoldfastProgram.RunAsync("attack", "--help");
+        help.Output.ShouldContain(new AttackOptions { Try = new Uri(participant.Url), Cancel = new Uri(participant.Url) }.TriesNeeded + " tries");
     }
 
     private static string[] Arguments(PlantedParticipant participant) =>

@@ -10,7 +10,8 @@ internal static class AttackCommand
 {
     private const string Description = """
         Try to break a participant: repeats, overlaps, reorders and loses its calls as a bad network does, and compares its balance.
-        It leaves confirmed transactions behind: attack a test system.
+        It leaves confirmed transactions behind: attack a test system. The balance must be enough for 4 x --repeat + 11 tries of the
+        body (91 tries as it is), else rules are skipped; and for fewer than 2,000, so that it can be used up.
 
         Example:
           holdfast attack --try http://localhost:5001/points/try --confirm http://localhost:5001/points/confirm \
@@ -103,7 +104,8 @@ internal static class AttackCommand
         }
 
         int rules = findings.Count(f => f.Verdict == Verdict.Broken);
-        Print.Line(rules == 0 ? "Every rule that was attacked is kept." : $"{rules} of {findings.Count} rules are broken.");
+        int skipped = findings.Count(f => f.Verdict == Verdict.Skipped);
+        Print.Line((rules == 0 ? "Every rule that was attacked is kept." : $"{rules} of {findings.Count} rules are broken.") + (skipped == 0 ? "" : $" {skipped} rules were skipped."));
         return rules == 0 ? ExitCode.Good : ExitCode.Bad;
     }
 

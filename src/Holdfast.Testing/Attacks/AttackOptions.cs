@@ -38,6 +38,10 @@ public sealed record AttackOptions
 
     /// <summary>Only rules with these ids; empty: all.</summary>
     public IReadOnlyList<string> Only { get; init; } = [];
+
+    /// <summary>How many tries of <see cref="Body"/> the balance must be able to fulfil, so that no rule is skipped for lack of it:
+    /// four for each of <see cref="Repeat"/>, and 11.</summary>
+    public int TriesNeeded => (4 * Repeat) + 11;
 }
 
 /// <summary>How a rule fared.</summary>

@@ -21,6 +21,10 @@ public static class Rules
     /// <summary>See <see cref="Rule.Demands"/>.</summary>
     public static readonly Rule OverlappingConfirms = new("overlapping-confirms", "The same confirm many times at once counts once.", "Charged twice when the network is slow.", Dedupe);
     /// <summary>See <see cref="Rule.Demands"/>.</summary>
+    public static readonly Rule ConfirmWithoutTry = new("confirm-without-try", "A confirm whose try never came is refused and changes nothing.", "Bought without being charged: the shop loses.", "Refuse a confirm when the try's row isn't there.");
+    /// <summary>See <see cref="Rule.Demands"/>.</summary>
+    public static readonly Rule ConfirmAfterCancel = new("confirm-after-cancel", "A confirm after the cancel is refused and changes nothing.", "What was given back is taken all the same, and may be another shopper's by now.", "Refuse a confirm when the cancel's row is there.");
+    /// <summary>See <see cref="Rule.Demands"/>.</summary>
     public static readonly Rule DuplicateCancel = new("duplicate-cancel", "A repeated cancel succeeds and gives back once.", "Given back twice: the shop loses.", Dedupe);
     /// <summary>See <see cref="Rule.Demands"/>.</summary>
     public static readonly Rule CancelAfterConfirm = new("cancel-after-confirm", "A cancel after the confirm changes nothing.", "Bought, received, and given back too.", "Refuse a cancel when the confirm's row is there.");
@@ -33,18 +37,26 @@ public static class Rules
     /// <summary>See <see cref="Rule.Demands"/>.</summary>
     public static readonly Rule RepeatAfterStockFell = new("repeat-after-stock-fell", "A repeat of a successful try still succeeds after others took the rest.", "A purchase that was reserved is cancelled as sold out.", "Look for the duplicate before looking at the stock.");
     /// <summary>See <see cref="Rule.Demands"/>.</summary>
+    public static readonly Rule ConfirmAfterStockFell = new("confirm-after-stock-fell", "A confirm succeeds after others took the rest.", "Paid, and then nothing: what was reserved isn't handed over, and a person must look.", "A confirm consumes what its try reserved: let it check nothing that can change in between.");
+    /// <summary>See <see cref="Rule.Demands"/>.</summary>
+    public static readonly Rule RefusedTry = new("refused-try", "A try that was refused leaves nothing behind: its repeat is refused again, or takes what is there by then.", "Told that it is reserved when nothing was: sold, and never delivered.", "Roll the marker back with a refused try, or remember with it that it was refused.");
+    /// <summary>See <see cref="Rule.Demands"/>.</summary>
     public static readonly Rule RefusalStatus = new("refusal-status", "A try that can't be fulfilled is answered 409.", "Waits for minutes and is then told of an error, or buys what isn't there.", "409 for every refusal that repeating doesn't change; 5xx only when it may help to repeat.");
     /// <summary>See <see cref="Rule.Demands"/>.</summary>
-    public static readonly Rule UnknownCall = new("unknown-call", "A call without the coordinator's headers, or with an unknown op, is not carried out.", "Anybody's stray request takes points.", "Answer 400 unless Holdfast-Transaction, -Branch and -Op say what the URL is for.");
+    public static readonly Rule UnknownCall = new("unknown-call", "A call without the coordinator's headers, with an unknown op, or with another op than its URL's is not carried out.", "Anybody's stray request takes points.", "Answer 400 unless Holdfast-Transaction, -Branch and -Op say what the URL is for.");
     /// <summary>See <see cref="Rule.Demands"/>.</summary>
-    public static readonly Rule Signature = new("signature", "An unsigned, wrongly signed or altered call is refused and changes nothing.", "Whoever reaches the service can take or give back points.", "Check webhook-signature over the raw body, in constant time, before anything else, and that webhook-id names the transaction, branch and operation of the headers.");
+    public static readonly Rule Signature = new("signature", "An unsigned, wrongly signed or altered try, confirm or cancel is refused and changes nothing.", "Whoever reaches the service can take or give back points.", "Check webhook-signature over the raw body, in constant time, before anything else, and that webhook-id names the transaction, branch and operation of the headers.");
     /// <summary>See <see cref="Rule.Demands"/>.</summary>
     public static readonly Rule Distinct = new("distinct-transactions", "Two transactions are both carried out.", "The second purchase is swallowed: paid, never delivered.", "The barrier's key is (transaction, branch, op), not the shopper or the body.");
+
+    /// <summary>See <see cref="Rule.Demands"/>.</summary>
+    public static readonly Rule DistinctBranches = new("distinct-branches", "Two branches of one transaction are both carried out.", "Half of the purchase is swallowed: paid, never delivered.", "The barrier's key is (transaction, branch, op), not the transaction alone.");
 
     /// <summary>All rules, in the order in which they are attacked.</summary>
     public static IReadOnlyList<Rule> All { get; } =
     [
-        Clean, DuplicateTry, OverlappingTries, CancelBeforeTry, LateTry, DuplicateConfirm, OverlappingConfirms, DuplicateCancel, CancelAfterConfirm,
-        TryAndCancelAtOnce, LostAnswer, SlowAnswer, Distinct, RefusalStatus, RepeatAfterStockFell, UnknownCall, Signature,
+        Clean, DuplicateTry, OverlappingTries, CancelBeforeTry, LateTry, DuplicateConfirm, OverlappingConfirms, ConfirmWithoutTry, ConfirmAfterCancel, DuplicateCancel,
+        CancelAfterConfirm, TryAndCancelAtOnce, LostAnswer, SlowAnswer, Distinct, DistinctBranches, RefusalStatus, RefusedTry, RepeatAfterStockFell, ConfirmAfterStockFell,
+        UnknownCall, Signature,
     ];
 }

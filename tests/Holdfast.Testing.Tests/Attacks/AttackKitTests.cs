@@ -35,12 +35,74 @@ public class AttackKitTests
     [InlineData(Fault.AnyOpIsTaken, "unknown-call")]
     [InlineData(Fault.SignatureIsIgnored, "signature")]
     [InlineData(Fault.AnothersSignatureIsTaken, "signature")]
+    [InlineData(Fault.OnlyTriesAreSigned, "signature")]
+    [InlineData(Fault.OpIsNotCompared, "unknown-call")]
+    [InlineData(Fault.BranchesShareAKey, "distinct-branches")]
+    [InlineData(Fault.RefusedTryLeavesItsMarker, "refused-try")]
+    [InlineData(Fault.RefusalIs200, "refusal-status")]
+    [InlineData(Fault.ConfirmLooksAtTheStock, "confirm-after-stock-fell")]
+    [InlineData(Fault.ConfirmNeedsNoTry, "confirm-without-try")]
+    [InlineData(Fault.ConfirmAfterCancelIsTaken, "confirm-after-cancel")]
     public async Task Each_attack_fires_on_its_planted_fault(Fault fault, string rule)
     {
         IReadOnlyList<Finding> findings = await AttackAsync(fault, rule);
         Finding found = findings.Single(f => f.Rule.Id == rule);
         found.Verdict.ShouldBe(Verdict.Broken, found.Seen);
         found.Rule.Shopper.ShouldNotBeEmpty();
+    }
+
+    // These passed every attack once: whichever rule finds them, one must.
+    [Theory]
+    [InlineData(Fault.OnlyTriesAreSigned)]
+    [InlineData(Fault.OpIsNotCompared)]
+    [InlineData(Fault.BranchesShareAKey)]
+    [InlineData(Fault.RefusedTryLeavesItsMarker)]
+    [InlineData(Fault.RefusalIs200)]
+    [InlineData(Fault.ConfirmLooksAtTheStock)]
+    [InlineData(Fault.ConfirmNeedsNoTry)]
+    [InlineData(Fault.ConfirmAfterCancelIsTaken)]
+    public async Task All_attacks_together_find_the_fault(Fault fault) =>
+        (await AttackAsync(fault)).ShouldContain(f => f.Verdict == Verdict.Broken);
+
+    [Fact]
+    public async Task A_balance_of_exactly_what_is_needed_is_enough_and_is_all_used()
+    {
+        int needed = Options("http://127.0.0.1:9", 6).TriesNeeded;
+        await using PlantedParticipant participant = await PlantedParticipant.StartAsync(Fault.None, needed * 10);
+        (await AttackKit.RunAsync(Options(participant.Url, 6))).ShouldAllBe(f => f.Verdict == Verdict.Kept);
+        participant.Available.ShouldBe(10, "one more than it confirms is needed while the last attacks reserve");
+    }
+
+    [Fact]
+    public async Task A_participant_that_runs_out_is_not_accused_of_it()
+    {
+        await using PlantedParticipant participant = await PlantedParticipant.StartAsync(Fault.None, 6 * 10);
+        IReadOnlyList<Finding> findings = await AttackKit.RunAsync(Options(participant.Url, 6));
+        findings.ShouldAllBe(f => f.Verdict != Verdict.Broken);
+        Finding skipped = findings.Last(f => f.Rule == Rules.LostAnswer);
+        (skipped.Verdict, skipped.Seen).ShouldBe((Verdict.Skipped, "there is nothing left to reserve: give it enough for 35 tries of this body"));
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(10)]
+    public async Task A_participant_that_refuses_its_first_tries_can_not_be_attacked(int available)
+    {
+        await using PlantedParticipant participant = await PlantedParticipant.StartAsync(Fault.None, available);
+        (await Should.ThrowAsync<AttackException>(() => AttackKit.RunAsync(Options(participant.Url, 6)))).Message.ShouldContain("35 tries");
+    }
+
+    [Theory]
+    [InlineData("/page", "something else")]
+    [InlineData("/silence", "gives no answer within 1 s")]
+    [InlineData("/nowhere", "can't be read")]
+    public async Task A_probe_that_tells_no_number_is_said_clearly(string path, string message)
+    {
+        await using PlantedParticipant participant = await PlantedParticipant.StartAsync(Fault.None);
+        AttackOptions options = Options(participant.Url, 6) with { Probe = new Uri(participant.Url + path), Timeout = TimeSpan.FromSeconds(1) };
+        string said = (await Should.ThrowAsync<AttackException>(() => AttackKit.RunAsync(options))).Message;
+        said.ShouldContain(message);
+        said.ShouldContain(path);
     }
 
     [Fact]
@@ -78,17 +140,22 @@ public class AttackKitTests
     {
         await using PlantedParticipant participant = await PlantedParticipant.StartAsync(fault);
         bool ofSpent = fault is Fault.ConfirmDoesNothing or Fault.ConfirmCountsTwice or Fault.ConfirmsRace;
-        return await AttackKit.RunAsync(new AttackOptions
+        return await AttackKit.RunAsync(Options(participant.Url, 6) with
         {
-            Try = new Uri(participant.Url + "/try"),
-            Confirm = new Uri(participant.Url + "/confirm"),
-            Cancel = new Uri(participant.Url + "/cancel"),
-            Body = """{"user":"ann","points":10}""",
             Probe = probe ? new Uri(participant.Url + "/balance") : null,
             ProbeField = ofSpent ? "spent" : null,
-            Secret = PlantedParticipant.Secret,
             Only = only,
-            Repeat = 6,
         });
     }
+
+    private static AttackOptions Options(string url, int repeat) => new()
+    {
+        Try = new Uri(url + "/try"),
+        Confirm = new Uri(url + "/confirm"),
+        Cancel = new Uri(url + "/cancel"),
+        Body = """{"user":"ann","points":10}""",
+        Probe = new Uri(url + "/balance"),
+        Secret = PlantedParticipant.Secret,
+        Repeat = repeat,
+    };
 }

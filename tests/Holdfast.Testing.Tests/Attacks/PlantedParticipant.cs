@@ -28,6 +28,14 @@ public enum Fault
     AnyOpIsTaken,
     SignatureIsIgnored,
     AnothersSignatureIsTaken,
+    OnlyTriesAreSigned,
+    OpIsNotCompared,
+    BranchesShareAKey,
+    RefusedTryLeavesItsMarker,
+    RefusalIs200,
+    ConfirmLooksAtTheStock,
+    ConfirmNeedsNoTry,
+    ConfirmAfterCancelIsTaken,
 }
 
 /// <summary>A participant over a balance in memory that keeps every rule but, perhaps, one.</summary>
@@ -40,22 +48,26 @@ internal sealed class PlantedParticipant : IAsyncDisposable
     private readonly SemaphoreSlim _gate = new(1, 1);
     private readonly Dictionary<string, Rows> _rows = new(StringComparer.Ordinal);
     private readonly WebhookSignature _signature = new([Secret]);
-    private int _available = 400;
+    private int _available;
     private int _spent;
 
-    private PlantedParticipant(WebApplication app, Fault fault) => (_app, _fault) = (app, fault);
+    private PlantedParticipant(WebApplication app, Fault fault, int available) => (_app, _fault, _available) = (app, fault, available);
 
     public string Url => _app.Urls.First();
 
-    public static async Task<PlantedParticipant> StartAsync(Fault fault)
+    public int Available => _available;
+
+    public static async Task<PlantedParticipant> StartAsync(Fault fault, int available = 400)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Logging.ClearProviders();
         WebApplication app = builder.Build();
-        var participant = new PlantedParticipant(app, fault);
+        var participant = new PlantedParticipant(app, fault, available);
         app.MapPost("/{op}", participant.HandleAsync);
         app.MapGet("/balance", () => new { spent = participant._spent, balance = participant._available });
+        app.MapGet("/page", () => Results.Text("<html>balance: 600</html>", "text/html"));
+        app.MapGet("/silence", context => Task.Delay(Timeout.Infinite, context.RequestAborted));
         await app.StartAsync();
         return participant;
     }
@@ -72,26 +84,34 @@ internal sealed class PlantedParticipant : IAsyncDisposable
         await context.Request.Body.CopyToAsync(copy);
         byte[] body = copy.ToArray();
         string? Header(string name) => context.Request.Headers[name].FirstOrDefault();
-        if (_fault != Fault.SignatureIsIgnored && _signature.Problem(Header("webhook-id"), Header("webhook-timestamp"), Header("webhook-signature"), body) is not null)
+        string op = (string)context.Request.RouteValues["op"]!;
+        bool signed = _fault != Fault.SignatureIsIgnored && (_fault != Fault.OnlyTriesAreSigned || op == "try");
+        if (signed && _signature.Problem(Header("webhook-id"), Header("webhook-timestamp"), Header("webhook-signature"), body) is not null)
         {
             context.Response.StatusCode = 401;
             return;
         }
 
-        string op = (string)context.Request.RouteValues["op"]!;
-        if (_fault != Fault.AnyOpIsTaken && (!string.Equals(Header("Holdfast-Op"), op, StringComparison.Ordinal) || Header("Holdfast-Transaction") is null))
+        if (_fault == Fault.OpIsNotCompared ? Header("Holdfast-Op") is not ("try" or "confirm" or "cancel") : _fault != Fault.AnyOpIsTaken && (!string.Equals(Header("Holdfast-Op"), op, StringComparison.Ordinal) || Header("Holdfast-Transaction") is null))
         {
             context.Response.StatusCode = 400;
             return;
         }
 
-        if (_fault is not (Fault.SignatureIsIgnored or Fault.AnothersSignatureIsTaken) && Header("Holdfast-Transaction") is { } named && Header("webhook-id") != $"default/{named}/attacked/{op}")
+        string branch = Header("Holdfast-Branch") ?? "";
+        if (signed && _fault != Fault.AnothersSignatureIsTaken && Header("Holdfast-Transaction") is { } named && Header("webhook-id") != $"default/{named}/{branch}/{Header("Holdfast-Op")}")
         {
             context.Response.StatusCode = 401;
             return;
         }
 
-        string key = _fault == Fault.OneTransactionAShopper ? "ann" : Header("Holdfast-Transaction") ?? Guid.NewGuid().ToString();
+        string transaction = Header("Holdfast-Transaction") ?? Guid.NewGuid().ToString();
+        string key = _fault switch
+        {
+            Fault.OneTransactionAShopper => "ann",
+            Fault.BranchesShareAKey => transaction,
+            _ => transaction + "/" + branch,
+        };
         context.Response.StatusCode = op switch
         {
             "try" => await TryAsync(key, context.RequestAborted),
@@ -138,7 +158,13 @@ internal sealed class PlantedParticipant : IAsyncDisposable
 
             if (_available < 10)
             {
-                return _fault == Fault.RefusalIs500 ? 500 : 409;
+                rows.Tried = _fault == Fault.RefusedTryLeavesItsMarker;
+                return _fault switch
+                {
+                    Fault.RefusalIs500 => 500,
+                    Fault.RefusalIs200 => 200,
+                    _ => 409,
+                };
             }
 
             if (_fault is Fault.RepeatSucceedsTooEarly or Fault.MarkerLostWithTheAnswer)
@@ -185,7 +211,12 @@ internal sealed class PlantedParticipant : IAsyncDisposable
                 return 200;
             }
 
-            if (!rows.Tried || rows.Cancelled)
+            if ((!rows.Tried && _fault != Fault.ConfirmNeedsNoTry) || (rows.Cancelled && _fault != Fault.ConfirmAfterCancelIsTaken))
+            {
+                return 409;
+            }
+
+            if (_fault == Fault.ConfirmLooksAtTheStock && _available < 10)
             {
                 return 409;
             }
