@@ -153,6 +153,55 @@ public class TransactionEdgeCases : TransactionScenario
     }
 
     [Fact]
+    public void E75_StepsAreUndoneInReverse_WhateverStandsBetweenThem()
+    {
+        foreach (BranchSpec between in new[] { Hold("x", "sku", 1), Tcc("x"), Step("x") with { Cancel = null }, Deliver("x") })
+        {
+            string id = "t" + Space.Batches.Count;
+            Submit(id, Step("a"), between, Step("c"), Step("d"));
+
+            Run(c => c is { Branch: "d", Op: CallOp.Try } ? CallOutcome.Refused : CallOutcome.Done)
+                .Replace("x.Try ", "", StringComparison.Ordinal).Replace("x.Cancel ", "", StringComparison.Ordinal)
+                .ShouldBe("a.Try c.Try d.Try c.Cancel a.Cancel");
+            View(id).State.ShouldBe(TransactionState.Cancelled);
+        }
+    }
+
+    [Fact]
+    public void E75_AStepInTheMiddleThatIsForced_DoesNotLetThoseBeforeItOvertakeThoseBehindIt()
+    {
+        Submit("t", Step("a"), Step("b"), Step("c"), Step("d"));
+        Run(c => (c.Branch, c.Op) switch
+        {
+            ("d", CallOp.Try) => CallOutcome.Refused,
+            ("c", CallOp.Cancel) => CallOutcome.Unknown,
+            _ => CallOutcome.Done,
+        }).ShouldBe("a.Try b.Try c.Try d.Try c.Cancel");
+        Space.Decide(new ForceTransaction(Space.Hasher, "t", "undone by hand", "b", null, dryRun: false)).Code.ShouldBe(Code.Ok);
+
+        Due().ShouldBeEmpty("the undo of c isn't done");
+        Space.Pass(1_000);
+        Run().ShouldBe("c.Cancel a.Cancel");
+        View("t").State.ShouldBe(TransactionState.Cancelled);
+    }
+
+    [Fact]
+    public void E75_AnUndoAnsweredBeforeItsTurn_AsOlderJournalsHaveIt_IsTakenAsItIs()
+    {
+        Submit("t", Step("a"), Step("b"));
+        DueCall first = One();
+        Say(first, CallOutcome.Done);
+        One().Branch.ShouldBe("b");
+        Abort("t");
+
+        Say(first with { Op = CallOp.Cancel }, CallOutcome.Done).Repeat.ShouldBeFalse();
+        States("t").ShouldBe("Cancelling: a=Cancelled b=Cancelling");
+        StateText.Of(Ending.Replay(Space.Batches, Options)).ShouldBe(StateText.Of(Space.Machine));
+        Run().ShouldBe("b.Cancel");
+        View("t").State.ShouldBe(TransactionState.Cancelled);
+    }
+
+    [Fact]
     public void E76_BranchWhosePredecessorFailed_NeverRuns()
     {
         Submit("t", Step("left"), Step("right"), Step("join", "left", "right"), Step("alone") with { After = [] });

@@ -336,10 +336,22 @@ internal sealed class TransactionBook(Ledger ledger)
         }
     }
 
-    /// <summary>Phase two of an abort: a saga's step is undone when those after it are; everybody else at once.</summary>
+    /// <summary>
+    /// Phase two of an abort: a saga's step is undone when those after it are, whatever stands between them; everybody else
+    /// at once.
+    /// </summary>
     private void StartUndo(Transaction transaction, long timeMs)
     {
         List<Branch> branches = transaction.Branches;
+        Span<bool> waits = stackalloc bool[BranchRules.MaxBranches];
+        for (int i = 0; i < branches.Count; i++)
+        {
+            if (branches[i] is { IsSagaStep: true, State: BranchState.Cancelling })
+            {
+                MarkBefore(branches, i, waits);
+            }
+        }
+
         for (int i = 0; i < branches.Count; i++)
         {
             Branch branch = branches[i];
@@ -348,10 +360,22 @@ internal sealed class TransactionBook(Ledger ledger)
                 continue;
             }
 
-            int index = i;
-            if (!branch.IsSagaStep || !branches.Exists(b => b.IsSagaStep && b.State == BranchState.Cancelling && b.After.AsSpan().Contains(index)))
+            if (!branch.IsSagaStep || !waits[i])
             {
                 Start(transaction, i, timeMs);
+            }
+        }
+    }
+
+    /// <summary>Marks all that come before a branch, directly or through others.</summary>
+    private static void MarkBefore(List<Branch> branches, int index, Span<bool> marked)
+    {
+        foreach (int before in branches[index].After)
+        {
+            if (!marked[before])
+            {
+                marked[before] = true;
+                MarkBefore(branches, before, marked);
             }
         }
     }
