@@ -241,7 +241,7 @@ public sealed class SpaceMachine : IDisposable
 
     /// <summary>
     /// The next call to a participant that is due, or null. It must not be made before what was evolved so far is durable.
-    /// Taking changes no state: after a restart it is due again.
+    /// Taking changes no state: after a restart it is due again. Nor may it be sent when it isn't <see cref="DueCall.IsAwaited"/> any more.
     /// </summary>
     public DueCall? TakeDueCall(long nowMs) => _book.Due.TakeCall(nowMs, _book.WatermarkMs);
 
@@ -306,8 +306,15 @@ public sealed class SpaceMachine : IDisposable
         GC.KeepAlive(this);
     }
 
-    /// <summary>Gives its memory back. It may be asked for its counts and its digest, and for nothing else any more.</summary>
-    public void Dispose() => _ledger.Dispose();
+    /// <summary>
+    /// Gives its memory back, and takes back the calls that it handed out. It may be asked for its counts and its digest, and
+    /// for nothing else any more.
+    /// </summary>
+    public void Dispose()
+    {
+        _book.TakeBackCalls();
+        _ledger.Dispose();
+    }
 
     /// <summary>A machine with the state that a snapshot holds.</summary>
     public static SpaceMachine ReadSnapshot(Stream source, HoldOptions options, NameHasher hasher, TransactionOptions? transactions = null, CheckoutOptions? checkouts = null)

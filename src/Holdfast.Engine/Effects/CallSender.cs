@@ -13,6 +13,7 @@ internal sealed class CallSender(HttpMessageInvoker http, EffectOptions options,
     private const int TextBytesMax = 4096;
     private const int TextLengthMax = 120;
 
+    private static readonly TimeSpan TextTimeout = TimeSpan.FromSeconds(1);
     private static readonly ActivitySource Source = new("Holdfast.Effects");
     private static readonly MediaTypeHeaderValue Json = new("application/json");
 
@@ -39,12 +40,17 @@ internal sealed class CallSender(HttpMessageInvoker http, EffectOptions options,
             return Result(
                 call,
                 outcome,
-                outcome == CallOutcome.Done ? text : (text + " " + await FirstLineAsync(response, either.Token)).TrimEnd(),
+                outcome == CallOutcome.Done ? text : (text + " " + await FirstLineAsync(response, stopping)).TrimEnd(),
                 hostFails: status is 502 or 503 or 504);
         }
         catch (OperationCanceledException) when (late.IsCancellationRequested)
         {
             return Result(call, CallOutcome.Unknown, string.Create(CultureInfo.InvariantCulture, $"timeout after {timeout.TotalSeconds:0.###} s"), hostFails: true);
+        }
+        catch (OperationCanceledException) when (!stopping.IsCancellationRequested)
+        {
+            // The handler gave up connecting before the call's own time was over.
+            return Result(call, CallOutcome.Unknown, "no connection", hostFails: true);
         }
         catch (Exception e) when (e is HttpRequestException or IOException)
         {
@@ -164,11 +170,29 @@ internal sealed class CallSender(HttpMessageInvoker http, EffectOptions options,
         }
         : "the connection broke";
 
-    private static async Task<string> FirstLineAsync(HttpResponseMessage response, CancellationToken cancellationToken)
+    /// <summary>The body's first line, or what came of it: words for people, so one that stalls or breaks off takes nothing from the status.</summary>
+    private async Task<string> FirstLineAsync(HttpResponseMessage response, CancellationToken stopping)
     {
+        using var late = new CancellationTokenSource(TextTimeout, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, stopping);
         byte[] bytes = new byte[TextBytesMax];
-        await using Stream body = await response.Content.ReadAsStreamAsync(cancellationToken);
-        int length = await body.ReadAtLeastAsync(bytes, bytes.Length, throwOnEndOfStream: false, cancellationToken);
+        int length = 0;
+        try
+        {
+            await using Stream body = await response.Content.ReadAsStreamAsync(either.Token);
+            int read;
+            do
+            {
+                read = await body.ReadAsync(bytes.AsMemory(length), either.Token);
+                length += read;
+            }
+            while (read > 0 && length < bytes.Length);
+        }
+        catch (Exception e) when (e is OperationCanceledException or HttpRequestException or IOException)
+        {
+            // What came is enough.
+        }
+
         var line = new StringBuilder();
         foreach (char c in Encoding.UTF8.GetString(bytes, 0, length).TrimStart())
         {

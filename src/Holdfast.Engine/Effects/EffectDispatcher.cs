@@ -66,8 +66,9 @@ public sealed class EffectDispatcher : IAsyncDisposable
     }
 
     /// <summary>
-    /// Makes a call as soon as its host's lane allows. Never blocks. <paramref name="completed"/> is called once, from any
-    /// thread, with the outcome; after disposal it may not be called at all.
+    /// Makes a call as soon as its host's lane allows, unless it is not asked for any more by then. Never blocks.
+    /// <paramref name="completed"/> is called once, from any thread, with the outcome; for a call that isn't made, and after
+    /// disposal, it may not be called at all.
     /// </summary>
     public void Send(string space, DueCall call, Action<CallResult> completed)
     {
@@ -96,7 +97,7 @@ public sealed class EffectDispatcher : IAsyncDisposable
     /// <summary>Starts what the lane, its breaker and the total allow. Under the lock.</summary>
     private void Start(HostLane lane)
     {
-        while (lane.Waiting.First is { } first && !lane.Resting && lane.Active < lane.MaxActive(_options) && !_stopping.IsCancellationRequested)
+        while (First(lane) is { } first && !lane.Resting && lane.HasPlace(_options) && !_stopping.IsCancellationRequested)
         {
             if (_active >= _options.MaxCalls)
             {
@@ -112,9 +113,11 @@ public sealed class EffectDispatcher : IAsyncDisposable
 
             lane.Waiting.RemoveFirst();
             _waiting--;
+            bool probes = lane.State != CircuitState.Closed;
             lane.Active++;
+            lane.Probes += probes ? 1 : 0;
             _active++;
-            _ = MakeAsync(lane, first.Value);
+            _ = MakeAsync(lane, first, probes);
         }
 
         if (lane.IsIdle)
@@ -123,18 +126,40 @@ public sealed class EffectDispatcher : IAsyncDisposable
         }
     }
 
-    private async Task MakeAsync(HostLane lane, PendingCall pending)
+    /// <summary>The lane's first call that is still asked for; those before it are dropped. Under the lock.</summary>
+    private PendingCall? First(HostLane lane)
+    {
+        while (lane.Waiting.First is { } first)
+        {
+            if (first.Value.Call.IsAwaited)
+            {
+                return first.Value;
+            }
+
+            lane.Waiting.RemoveFirst();
+            _waiting--;
+        }
+
+        return null;
+    }
+
+    private async Task MakeAsync(HostLane lane, PendingCall pending, bool probes)
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding); // the caller holds the lock
         CallResult? result = null;
-        TimeSpan rest = default;
+        TimeSpan? rest = null;
         try
         {
             DueCall call = pending.Call;
-            result = call.DeadlineMs != 0 && call.DeadlineMs <= _time.GetUtcNow().ToUnixTimeMilliseconds()
-                ? _sender.NotSent(call, "the deadline passed")
-                : await lane.Breaker.ExecuteAsync(
+            if (call.DeadlineMs != 0 && call.DeadlineMs <= _time.GetUtcNow().ToUnixTimeMilliseconds())
+            {
+                result = _sender.NotSent(call, "the deadline passed");
+            }
+            else if (call.IsAwaited)
+            {
+                result = await lane.Breaker.ExecuteAsync(
                     static (state, stopping) => state._sender.SendAsync(state.pending.Space, state.pending.Call, stopping), (_sender, pending), _stopping.Token);
+            }
         }
         catch (BrokenCircuitException e)
         {
@@ -153,12 +178,13 @@ public sealed class EffectDispatcher : IAsyncDisposable
         lock (_lock)
         {
             lane.Active--;
+            lane.Probes -= probes ? 1 : 0;
             _active--;
-            if (result is null)
+            if (rest is { } time)
             {
                 lane.Waiting.AddFirst(pending);
                 _waiting++;
-                Rest(lane, rest);
+                Rest(lane, time);
             }
 
             // Those in line first: the lane that had the place stands behind them for the next.

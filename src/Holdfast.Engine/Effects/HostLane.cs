@@ -36,6 +36,9 @@ internal sealed class HostLane
 
     public int Active { get; set; }
 
+    /// <summary>Those of them that were begun while the circuit was not closed.</summary>
+    public int Probes { get; set; }
+
     /// <summary>Whether it stands in line for a free place among all calls.</summary>
     public bool InLine { get; set; }
 
@@ -44,8 +47,8 @@ internal sealed class HostLane
 
     public CircuitState State => _state.CircuitState;
 
-    /// <summary>A host that was away is probed by one call at a time.</summary>
-    public int MaxActive(EffectOptions options) => State == CircuitState.Closed ? options.MaxCallsPerHost : 1;
+    /// <summary>Whether another call may begin. A host that was away is probed by one at a time; what began before the break doesn't count as one.</summary>
+    public bool HasPlace(EffectOptions options) => Active < options.MaxCallsPerHost && (State == CircuitState.Closed || Probes == 0);
 
     public bool IsIdle => Active == 0 && Waiting.Count == 0 && !Resting && !InLine && State == CircuitState.Closed;
 }

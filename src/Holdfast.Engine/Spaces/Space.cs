@@ -102,8 +102,8 @@ public sealed partial class Space : IAsyncDisposable
 
     /// <summary>
     /// Raised for each call to a participant that the journal demands, when that is durable: at least once for each
-    /// attempt, again after a restart. Whoever handles it sends an <see cref="AnswerCall"/>. Handlers must not block. While
-    /// there is none, calls stay due.
+    /// attempt, again after a restart. Whoever handles it sends an <see cref="AnswerCall"/>, or drops it when it isn't
+    /// <see cref="DueCall.IsAwaited"/> any more. Handlers must not block. While there is none, calls stay due.
     /// </summary>
     public event Action<DueCall>? CallDue;
 

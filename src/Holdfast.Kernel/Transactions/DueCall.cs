@@ -1,6 +1,9 @@
 namespace Holdfast.Kernel;
 
-/// <summary>A call that committed state demands now. A copy: whoever carries it out shares nothing with the machine.</summary>
+/// <summary>
+/// A call that committed state demands now. A copy: whoever carries it out shares nothing with the machine but
+/// <see cref="IsAwaited"/>.
+/// </summary>
 /// <param name="Transaction">The transaction's id.</param>
 /// <param name="Number">Its number in the space.</param>
 /// <param name="BranchIndex">Which branch; -1: the check-back.</param>
@@ -25,4 +28,15 @@ public sealed record DueCall(
     long BegunMs,
     long WatermarkMs,
     long DeadlineMs,
-    string? Trace);
+    string? Trace)
+{
+    private volatile bool _takenBack;
+
+    /// <summary>
+    /// Whether it is still asked for. Once it isn't (it was answered, its transaction decided, its branch forced, its machine
+    /// given up) it never is again, and must not be sent any more. May be looked at from any thread.
+    /// </summary>
+    public bool IsAwaited => !_takenBack;
+
+    internal void TakeBack() => _takenBack = true;
+}

@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
+using System.Net.Sockets;
+using System.Text;
 using Holdfast.Engine.Effects;
 using Holdfast.Kernel;
 
@@ -91,6 +93,139 @@ public sealed class EffectDispatcherTests
         (result.Outcome, result.Text).ShouldBe((CallOutcome.Unknown, "timeout after 0.06 s"));
     }
 
+    [Theory]
+    [InlineData("409 Conflict", "no points", false, CallOutcome.Refused, "409 no points")]
+    [InlineData("409 Conflict", "", true, CallOutcome.Refused, "409")]
+    [InlineData("425 Too Early", "wait", true, CallOutcome.Later, "425 wait")]
+    [InlineData("500 Internal Server Error", "oh", true, CallOutcome.Unknown, "500 oh")]
+    public async Task E77_A_status_decides_though_its_body_stalls_or_breaks_off(string status, string body, bool breaksOff, CallOutcome outcome, string text)
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var told = new TaskCompletionSource();
+        Task serving = Task.Run(async () =>
+        {
+            using TcpClient client = await listener.AcceptTcpClientAsync();
+            _ = await client.GetStream().ReadAsync(new byte[4096]);
+            await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 {status}\r\nContent-Length: 1000\r\n\r\n{body}"));
+            if (!breaksOff)
+            {
+                await told.Task;
+            }
+        });
+        await using var dispatcher = new EffectDispatcher(new EffectOptions(), TimeProvider.System, () => 1);
+        CallResult result = await SendAsync(dispatcher, Call($"http://{listener.LocalEndpoint}/", timeoutMs: 8_000));
+        (result.Outcome, result.Text).ShouldBe((outcome, text));
+        told.SetResult();
+        await serving;
+    }
+
+    [Fact]
+    public async Task E69_A_call_that_began_before_the_break_does_not_stand_in_for_the_probe()
+    {
+        bool down = true;
+        var hangs = new TaskCompletionSource();
+        var handler = new Answering(
+            uri => down && uri.AbsolutePath != "/slow" ? throw new HttpRequestException(HttpRequestError.ConnectionError) : HttpStatusCode.OK,
+            path: uri => uri.AbsolutePath == "/slow" ? hangs.Task : Task.CompletedTask);
+        await using var dispatcher = new EffectDispatcher(
+            new EffectOptions { BreakFor = TimeSpan.FromMilliseconds(500) }, TimeProvider.System, () => 1, handler);
+        Task<CallResult> slow = SendAsync(dispatcher, Call("http://a/slow", timeoutMs: 300_000), TimeSpan.FromMinutes(2));
+        await UntilAsync(() => handler.Asked.Count == 1);
+        await Task.WhenAll(Enumerable.Range(0, 12).Select(_ => SendAsync(dispatcher, Call("http://a/"))));
+        await UntilAsync(() => dispatcher.BrokenHosts.Count == 1);
+        dispatcher.BrokenHosts.ShouldBe(["http://a"]);
+
+        down = false;
+        CallResult[] healed = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => SendAsync(dispatcher, Call("http://a/"))));
+        healed.ShouldAllBe(r => r.Outcome == CallOutcome.Done);
+        slow.IsCompleted.ShouldBeFalse();
+        hangs.SetResult();
+        (await slow).Outcome.ShouldBe(CallOutcome.Done);
+    }
+
+    [Fact]
+    public async Task E69_A_host_that_takes_no_connection_is_left_alone_too()
+    {
+        // A listener whose queue is full: the system leaves whoever else knocks without any answer.
+        using var deaf = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        deaf.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        deaf.Listen(0);
+        var queued = new List<Socket>();
+        try
+        {
+            for (bool answered = true; answered;)
+            {
+                var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+                queued.Add(socket);
+                using var patience = new CancellationTokenSource(TimeSpan.FromMilliseconds(500));
+                try
+                {
+                    await socket.ConnectAsync(deaf.LocalEndPoint!, patience.Token);
+                }
+                catch (OperationCanceledException)
+                {
+                    answered = false;
+                }
+            }
+
+            await using var dispatcher = new EffectDispatcher(new EffectOptions(), TimeProvider.System, () => 1);
+            CallResult[] failed = await Task.WhenAll(Enumerable.Range(0, 12).Select(_ => SendAsync(dispatcher, Call($"http://{deaf.LocalEndPoint}/"))));
+            failed.ShouldAllBe(r => r.Outcome == CallOutcome.Unknown && r.Text == "no connection");
+            await UntilAsync(() => dispatcher.BrokenHosts.Count == 1);
+            dispatcher.BrokenHosts.ShouldBe([$"http://{deaf.LocalEndPoint}"]);
+        }
+        finally
+        {
+            queued.ForEach(s => s.Dispose());
+        }
+    }
+
+    [Fact]
+    public async Task A_call_that_waits_while_its_transaction_is_decided_is_never_sent()
+    {
+        var release = new TaskCompletionSource();
+        var handler = new Answering(_ => HttpStatusCode.OK, path: uri => uri.AbsolutePath == "/slow" ? release.Task : Task.CompletedTask);
+        await using var dispatcher = new EffectDispatcher(new EffectOptions { MaxCallsPerHost = 1 }, TimeProvider.System, () => 1, handler);
+        Task<CallResult> slow = SendAsync(dispatcher, Call("http://a/slow"));
+        await UntilAsync(() => handler.Asked.Count == 1);
+
+        using DecidingMachine machine = new();
+        machine.Decide(new BeginTransaction(DecidingMachine.Hasher, "t", [new BranchSpec("b") { Try = new CallSpec("http://a/try"), Cancel = new CallSpec("http://a/cancel") }]));
+        dispatcher.Send("default", machine.TakeDue(), static _ => throw new InvalidOperationException("nobody waits for it"));
+        machine.Decide(new DecideTransaction(DecidingMachine.Hasher, "t", commit: false));
+        Task<CallResult> cancel = SendAsync(dispatcher, machine.TakeDue());
+        machine.Decide(new BeginTransaction(DecidingMachine.Hasher, "u", [new BranchSpec("b") { Confirm = new CallSpec("http://a/confirm") }]));
+        dispatcher.Send("default", machine.TakeDue(), static _ => throw new InvalidOperationException("nobody waits for it"));
+        machine.Decide(new ForceTransaction(DecidingMachine.Hasher, "u", "by hand", "b", commit: null, dryRun: false));
+        release.SetResult();
+
+        (await slow).Outcome.ShouldBe(CallOutcome.Done);
+        (await cancel).Outcome.ShouldBe(CallOutcome.Done);
+        (await SendAsync(dispatcher, Call("http://a/last"))).Outcome.ShouldBe(CallOutcome.Done);
+        handler.Asked.Select(a => a.AbsolutePath).ShouldBe(["/slow", "/cancel", "/last"]);
+        (dispatcher.Active, dispatcher.Waiting).ShouldBe((0, 0));
+    }
+
+    [Fact]
+    public async Task A_call_that_is_no_longer_asked_for_takes_no_probe()
+    {
+        bool down = true;
+        using DecidingMachine machine = new();
+        machine.Decide(new BeginTransaction(DecidingMachine.Hasher, "t", [new BranchSpec("b") { Try = new CallSpec("http://a/try") }]));
+        DueCall call = machine.TakeDue();
+        var handler = new Answering(_ => down ? throw new HttpRequestException(HttpRequestError.ConnectionError) : HttpStatusCode.OK);
+        await using var dispatcher = new EffectDispatcher(new EffectOptions { BreakFor = TimeSpan.FromSeconds(3) }, TimeProvider.System, () => 1, handler);
+        await Task.WhenAll(Enumerable.Range(0, 12).Select(_ => SendAsync(dispatcher, Call("http://a/"))));
+        await UntilAsync(() => dispatcher.BrokenHosts.Count == 1);
+        dispatcher.Send("default", call, static _ => throw new InvalidOperationException("nobody waits for it"));
+        machine.Decide(new DecideTransaction(DecidingMachine.Hasher, "t", commit: false));
+
+        down = false;
+        (await SendAsync(dispatcher, Call("http://a/next"))).Outcome.ShouldBe(CallOutcome.Done);
+        handler.Asked.ShouldNotContain(a => a.AbsolutePath == "/try");
+    }
+
     [Fact]
     public void Options_and_keys_that_mean_nothing_are_refused()
     {
@@ -130,7 +265,23 @@ public sealed class EffectDispatcherTests
         }
     }
 
-    private sealed class Answering(Func<Uri, HttpStatusCode> status, Func<string, Task>? meanwhile = null) : HttpMessageHandler
+    /// <summary>A space's machine without its loop and journal: what it decides counts at once.</summary>
+    private sealed class DecidingMachine : IDisposable
+    {
+        private readonly SpaceMachine _machine = new(new HoldOptions(), Hasher);
+        private readonly EventBuffer _events = new(0, 1024);
+        private readonly long _now = TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds();
+
+        public static NameHasher Hasher { get; } = new(1, 2);
+
+        public void Decide(Command command) => _machine.Decide(command, _now, _events).Code.ShouldBe(Code.Ok);
+
+        public DueCall TakeDue() => _machine.TakeDueCall(_now).ShouldNotBeNull();
+
+        public void Dispose() => _machine.Dispose();
+    }
+
+    private sealed class Answering(Func<Uri, HttpStatusCode> status, Func<string, Task>? meanwhile = null, Func<Uri, Task>? path = null) : HttpMessageHandler
     {
         public ConcurrentQueue<Uri> Asked { get; } = new();
 
@@ -140,6 +291,11 @@ public sealed class EffectDispatcherTests
             if (meanwhile is not null)
             {
                 await meanwhile(request.RequestUri!.Host).WaitAsync(cancellationToken);
+            }
+
+            if (path is not null)
+            {
+                await path(request.RequestUri!).WaitAsync(cancellationToken);
             }
 
             return new HttpResponseMessage(status(request.RequestUri!)) { Content = new StringContent("") };

@@ -105,7 +105,7 @@ internal sealed class DueTimes
         }
 
         progress.InFlight = true;
-        return new DueCall(
+        return progress.Handed = new DueCall(
             transaction.Id,
             transaction.Number,
             index,

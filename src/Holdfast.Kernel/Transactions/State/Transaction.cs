@@ -1,6 +1,6 @@
 namespace Holdfast.Kernel;
 
-/// <summary>A transaction's state. Changed by events only; <see cref="CallProgress.InFlight"/> alone is not part of it.</summary>
+/// <summary>A transaction's state. Changed by events only; <see cref="CallProgress.InFlight"/> and <see cref="CallProgress.Handed"/> alone are not part of it.</summary>
 internal sealed class Transaction
 {
     public required long Number { get; init; }
@@ -99,6 +99,9 @@ internal sealed class CallProgress
     /// <summary>Whether the present attempt is with the dispatcher. Not journaled: after a restart it is made again.</summary>
     public bool InFlight { get; set; }
 
+    /// <summary>That attempt, of a transaction's call.</summary>
+    public DueCall? Handed { get; set; }
+
     /// <summary>A new operation begins; 0: it isn't called by itself.</summary>
     public void Start(long nextAtMs)
     {
@@ -106,13 +109,21 @@ internal sealed class CallProgress
         Failures = 0;
         NextAtMs = nextAtMs;
         IsStuck = false;
-        InFlight = false;
+        TakeBack();
     }
 
     public void Stop()
     {
         NextAtMs = 0;
         IsStuck = false;
+        TakeBack();
+    }
+
+    /// <summary>The present attempt is over, or not asked for any more: whoever has it and hasn't sent it need not.</summary>
+    public void TakeBack()
+    {
+        Handed?.TakeBack();
+        Handed = null;
         InFlight = false;
     }
 }

@@ -102,6 +102,16 @@ internal sealed class TransactionBook(Ledger ledger)
         }
     }
 
+    /// <summary>What was handed out and not answered is not asked for any more: another machine will hand it out.</summary>
+    public void TakeBackCalls()
+    {
+        foreach (Transaction transaction in _open)
+        {
+            transaction.Check.TakeBack();
+            transaction.Branches.ForEach(static b => b.Progress.TakeBack());
+        }
+    }
+
     /// <summary>Puts ended transactions back in the order in which they ended, then open ones in the order in which they began.</summary>
     public void Restore(long nextNumber, IReadOnlyList<Transaction> transactions)
     {
@@ -210,7 +220,7 @@ internal sealed class TransactionBook(Ledger ledger)
         Branch? branch = index < 0 ? null : transaction.Branches[index];
         Fits(branch is null ? op == CallOp.Check : branch.PresentOp == op);
         CallProgress progress = branch?.Progress ?? transaction.Check;
-        progress.InFlight = false;
+        progress.TakeBack();
         progress.LastAnswer = text;
         progress.Attempts += branch?.HoldId is null ? 1 : 0;
         Mix(transaction, ((ulong)index << 32) ^ ((ulong)op << 8) ^ (ulong)outcome ^ (ulong)due);
