@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Holdfast.Kernel;
 
 /// <summary>One call to a participant: a POST of the body as given.</summary>
@@ -18,7 +20,18 @@ public sealed record CallSpec(string Url, ReadOnlyMemory<byte> Body, IReadOnlyLi
 /// <param name="Owner">Who holds; null: nobody is named.</param>
 /// <param name="TtlMs">Time to live in milliseconds; 0: as long as the transaction may take to decide.</param>
 /// <param name="Lines">Resource and quantity; at most 64.</param>
-public sealed record HoldSpec(string? Owner, long TtlMs, IReadOnlyList<KeyValuePair<string, long>> Lines);
+public sealed record HoldSpec(string? Owner, long TtlMs, IReadOnlyList<KeyValuePair<string, long>> Lines)
+{
+    /// <summary>Makes it what a command asks.</summary>
+    internal void Fill(TryHold command, string id, long ttlMs)
+    {
+        command.Reset(Encoding.UTF8.GetBytes(id), Encoding.UTF8.GetBytes(Owner ?? ""), ttlMs);
+        foreach ((string resource, long quantity) in Lines)
+        {
+            command.AddLine(Encoding.UTF8.GetBytes(resource), quantity);
+        }
+    }
+}
 
 /// <summary>
 /// One participant's part in a transaction. Which of the calls exist makes the mode: all three are TCC, try and cancel a

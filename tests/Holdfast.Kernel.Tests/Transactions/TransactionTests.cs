@@ -179,6 +179,49 @@ public class TransactionTests : TransactionScenario
     }
 
     [Fact]
+    public void Force_OfABranchThatHasEnded_SaysSo_ThoughAnotherIsStuck()
+    {
+        Submit("t", Tcc("a"), Tcc("b"));
+        Run(c => c is { Branch: "b", Op: CallOp.Confirm } ? CallOutcome.Refused : CallOutcome.Done);
+
+        var dry = Space.Decide(new ForceTransaction(Space.Hasher, "t", "r", "a", null, dryRun: true)).Detail.ShouldBeOfType<TransactionView>();
+        dry.WouldDo!.ShouldHaveSingleItem().ShouldBe("nothing: branch 'a' is confirmed already");
+        Submit("u", Tcc("a"));
+        dry = Space.Decide(new ForceTransaction(Space.Hasher, "u", "r", "a", null, dryRun: true)).Detail.ShouldBeOfType<TransactionView>();
+        dry.WouldDo!.ShouldHaveSingleItem().ShouldBe("nothing: branch 'a' is in phase one; name a decision to end phase one");
+    }
+
+    [Fact]
+    public void HoldPartlyConsumedOutside_GivesTheRestBack_AndWaitsForAPerson()
+    {
+        Begin("t", Hold("stock", "sku", 5));
+        Space.ConfirmKeeping("t:stock", ("sku", 2)).Code.ShouldBe(Code.Ok);
+        Abort("t").Code.ShouldBe(Code.Ok);
+
+        View("t").IsStuck.ShouldBeTrue();
+        Space.Buckets("sku").ShouldBe((8, 0, 2));
+        Space.Decide(new RetryTransaction(Space.Hasher, "t", null));
+        View("t").IsStuck.ShouldBeTrue("the two units are still consumed");
+
+        Space.Return("t:stock", "r", ("sku", 2)).Code.ShouldBe(Code.Ok);
+        Space.Decide(new RetryTransaction(Space.Hasher, "t", null));
+        (View("t").State, View("t").IsStuck).ShouldBe((TransactionState.Cancelled, false));
+        Space.Buckets("sku").ShouldBe((10, 0, 0));
+    }
+
+    [Fact]
+    public void HoldPartlyConsumedOutside_ThenExpired_WaitsForAPersonToo()
+    {
+        Begin("t", new BranchSpec("stock") { Hold = new HoldSpec(null, 1_000, [new("sku", 5)]) });
+        Space.ConfirmKeeping("t:stock", ("sku", 2));
+        Space.Pass(1_000);
+        Commit("t").Code.ShouldBe(Code.Cancelled);
+
+        View("t").IsStuck.ShouldBeTrue();
+        Space.Buckets("sku").ShouldBe((8, 0, 2));
+    }
+
+    [Fact]
     public void HoldOfAMessage_OutlivesTheDeadline_SinceTheCheckBackDecides()
     {
         Space.Decide(new BeginTransaction(Space.Hasher, "m", [Hold("stock", "sku", 1), Deliver("ship")], callerDriven: true, timeoutMs: 5_000, checkBack: new CallSpec("http://shop/check")));
@@ -295,8 +338,74 @@ public class TransactionTests : TransactionScenario
         Submit("t", Tcc("a") with { Try = new CallSpec("http://a/", default, [new("Webhook-Id", "1")], 0) }).Code.ShouldBe(Code.Invalid);
         Submit("t", Tcc("a") with { Hold = new HoldSpec(null, 0, []) }).Code.ShouldBe(Code.Invalid);
         Submit("t", [.. Enumerable.Range(0, 65).Select(i => Tcc("b" + i))]).Code.ShouldBe(Code.Invalid);
+        Submit(".", Tcc("a")).Code.ShouldBe(Code.Invalid, "no path can name it");
+        Begin("..").Code.ShouldBe(Code.Invalid);
+        foreach (string hop in new[] { "TE", "Trailer", "Upgrade", "Keep-Alive", "Proxy-Connection", "Proxy-Authorization" })
+        {
+            Submit("t", Tcc("a") with { Try = new CallSpec("http://a/", default, [new(hop, "1")], 0) }).Code.ShouldBe(Code.Invalid, hop);
+        }
+
         Commit("t").Code.ShouldBe(Code.NotFound);
         Space.Machine.KnownTransactions.ShouldBe(0);
+    }
+
+    [Fact]
+    public void CallThatWasHandedOut_IsTakenBack_WhenNobodyAsksForItAnyMore()
+    {
+        Submit("aborted", Tcc("a"));
+        Submit("late", Tcc("a"));
+        Submit("answered", Tcc("a"));
+        Submit("forced", Deliver("a"));
+        Begin("message", Tcc("a"));
+        Submit("open", Tcc("a"));
+        Space.Decide(new BeginTransaction(Space.Hasher, "checked", [Deliver("a")], callerDriven: true, timeoutMs: 1, checkBack: new CallSpec("http://shop/check")));
+        Space.Now += 1;
+        Dictionary<string, DueCall> calls = TakeDue().ToDictionary(c => c.Transaction);
+        calls.Values.ShouldAllBe(c => c.IsAwaited);
+
+        Abort("aborted");
+        Say(calls["answered"], CallOutcome.Later);
+        Space.Decide(new ForceTransaction(Space.Hasher, "forced", "r", "a", null, dryRun: false));
+        Commit("checked");
+        calls.Where(c => c.Value.IsAwaited).Select(c => c.Key).ShouldBe(["late", "open"], ignoreOrder: true);
+        DueCall undo = TakeDue().Single(c => c.Op == CallOp.Cancel);
+        (undo.Transaction, undo.IsAwaited).ShouldBe(("aborted", true));
+
+        SpaceMachine machine = Ending.Restore(Space.Machine);
+        DueCall last = machine.TakeDueCall(Space.Now).ShouldNotBeNull();
+        machine.Dispose();
+        last.IsAwaited.ShouldBeFalse("another machine hands it out again");
+        Space.Pass(60_000);
+        calls["late"].IsAwaited.ShouldBeFalse();
+    }
+
+    [Fact]
+    public void HoldThatCouldNeverBeMade_IsInvalid_AndNobodyIsCalled()
+    {
+        string longName = new('o', 200);
+        HoldSpec[] wrong =
+        [
+            new(null, 0, []),
+            new(null, 0, [new("sku", 0)]),
+            new(null, 0, [new("sku", -1)]),
+            new(null, 0, [new("sku", Quantity.Max), new("sku", Quantity.Max)]),
+            new(null, 0, [new("", 1)]),
+            new(null, 0, [new(longName, 1)]),
+            new(null, 0, [.. Enumerable.Range(0, 65).Select(_ => KeyValuePair.Create("sku", 1L))]),
+            new(longName, 0, [new("sku", 1)]),
+            new(null, long.MaxValue, [new("sku", 1)]),
+        ];
+        Begin("begun", Tcc("a"));
+        foreach (HoldSpec hold in wrong)
+        {
+            var branch = new BranchSpec("stock") { Hold = hold };
+            Submit("t", Tcc("a"), branch).Code.ShouldBe(Code.Invalid, hold.ToString());
+            Register("begun", branch).Code.ShouldBe(Code.Invalid, hold.ToString());
+        }
+
+        Due().ShouldBeEmpty();
+        Get("t").Code.ShouldBe(Code.NotFound);
+        View("begun").Branches.Count.ShouldBe(1);
     }
 
     private static TransactionView View2(Answer answer) => answer.Detail.ShouldBeOfType<TransactionView>();

@@ -14,7 +14,7 @@ internal static class BranchRules
     public const int MinCallTimeoutMs = 50;
     public const int MaxCallTimeoutMs = 300_000;
 
-    public static string? Problem(BranchSpec branch, string transaction)
+    public static string? Problem(NameHasher hasher, BranchSpec branch, string transaction)
     {
         byte[] name = Encoding.UTF8.GetBytes(branch.Name);
         if (Name.Problem(name, "a branch's name") is { } wrong)
@@ -27,9 +27,9 @@ internal static class BranchRules
             return $"branch '{branch.Name}': a name has at most 64 bytes, no colon, and is not '-'";
         }
 
-        if (branch.Hold is not null)
+        if (branch.Hold is { } hold)
         {
-            return HoldProblem(branch, transaction);
+            return HoldProblem(hasher, branch, hold, transaction);
         }
 
         if (branch.Try is null && branch.Confirm is null && branch.Cancel is null)
@@ -113,22 +113,33 @@ internal static class BranchRules
         return left.Count == 0 ? null : $"branch '{left[0].Name}' waits for itself: after makes a circle";
     }
 
-    private static string? HoldProblem(BranchSpec branch, string transaction)
+    private static string? HoldProblem(NameHasher hasher, BranchSpec branch, HoldSpec hold, string transaction)
     {
         if (branch.Try is not null || branch.Confirm is not null || branch.Cancel is not null)
         {
             return $"branch '{branch.Name}' has both a hold and calls";
         }
 
-        return Encoding.UTF8.GetByteCount(transaction) + 1 + Encoding.UTF8.GetByteCount(branch.Name) > Name.MaxBytes
-            ? $"branch '{branch.Name}': its hold's id (transaction:branch) is longer than 128 bytes"
-            : null;
+        if (Encoding.UTF8.GetByteCount(transaction) + 1 + Encoding.UTF8.GetByteCount(branch.Name) > Name.MaxBytes)
+        {
+            return $"branch '{branch.Name}': its hold's id (transaction:branch) is longer than 128 bytes";
+        }
+
+        var command = new TryHold(hasher);
+        hold.Fill(command, transaction + ":" + branch.Name, hold.TtlMs);
+        string? problem = hold.Lines.Count == 0 ? "a hold needs at least one line" : command.Problem;
+        return problem is null ? null : $"branch '{branch.Name}': {problem}";
     }
 
     private static bool IsOurs(string header) =>
         header.StartsWith("holdfast-", StringComparison.OrdinalIgnoreCase)
         || header.StartsWith("webhook-", StringComparison.OrdinalIgnoreCase)
-        || header.ToLowerInvariant() is "traceparent" or "host" or "content-length" or "transfer-encoding" or "connection" or "expect";
+        || header.ToLowerInvariant() is "traceparent" or "host" or "content-length" or "expect" || IsOfTheConnection(header);
+
+    /// <summary>Between two neighbours, not part of what is told (RFC 9110, section 7.6.1).</summary>
+    private static bool IsOfTheConnection(string header) =>
+        header.ToLowerInvariant() is "connection" or "keep-alive" or "te" or "trailer" or "transfer-encoding" or "upgrade"
+            or "proxy-connection" or "proxy-authorization" or "proxy-authenticate";
 
     private static bool IsToken(string name)
     {

@@ -46,6 +46,7 @@ public sealed class BeginTransaction : TransactionCommand
         IssuedAtMs = issuedAtMs;
         CallerDriven = callerDriven;
         Trace = trace is { Length: <= 128 } ? trace : null;
+        RefuseDots(IdBytes, "the transaction's id");
         if (FindProblem(branches, checkBack) is { } problem)
         {
             Fail(problem);
@@ -109,7 +110,7 @@ public sealed class BeginTransaction : TransactionCommand
             return "checkBack needs begin: a whole transaction has nobody to ask";
         }
 
-        return branches.Select(b => BranchRules.Problem(b, TransactionId)).FirstOrDefault(p => p is not null)
+        return branches.Select(b => BranchRules.Problem(Hasher, b, TransactionId)).FirstOrDefault(p => p is not null)
             ?? BranchRules.Problem(checkBack, "-", "checkBack")
             ?? BranchRules.GraphProblem(branches);
     }
@@ -123,7 +124,7 @@ public sealed class RegisterBranch : TransactionCommand
         : base(hasher, id)
     {
         BranchName = branch.Name;
-        if (BranchRules.Problem(branch, id) is { } problem)
+        if (BranchRules.Problem(hasher, branch, id) is { } problem)
         {
             Fail(problem);
             return;

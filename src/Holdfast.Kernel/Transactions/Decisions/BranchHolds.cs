@@ -6,14 +6,16 @@ namespace Holdfast.Kernel;
 internal sealed class BranchHolds(Ledger ledger, EventSink output, TryDecision tries)
 {
     private readonly TryHold _try = new(ledger.Hasher);
+    private readonly LineState[] _lines = new LineState[LinedCommand.MaxLines];
 
     /// <summary>Makes the branch's hold.</summary>
     public Answer Try(Transaction transaction, Branch branch, long nowMs)
     {
         // A message may be decided long after its deadline: its hold stays as long as any may.
         long ttl = transaction.CheckBack is null ? transaction.DeadlineMs - nowMs : Quantity.MaxTtlMs;
-        TryHold command = Fill(branch.HoldId!, branch.Spec.Hold!, ttl);
-        Answer answer = command.Problem is { } problem ? Answer.Refused(Code.Invalid, problem) : tries.Decide(command, nowMs);
+        HoldSpec hold = branch.Spec.Hold!;
+        hold.Fill(_try, branch.HoldId!, hold.TtlMs > 0 ? hold.TtlMs : Math.Max(1, ttl));
+        Answer answer = _try.Problem is { } problem ? Answer.Refused(Code.Invalid, problem) : tries.Decide(_try, nowMs);
         return answer is { Code: Code.Ok, Repeat: true }
             ? Answer.Refused(Code.Conflict, $"a hold with the id {branch.HoldId} was there before the transaction")
             : answer;
@@ -36,20 +38,24 @@ internal sealed class BranchHolds(Ledger ledger, EventSink output, TryDecision t
         }
     }
 
-    /// <summary>Releases it.</summary>
-    /// <returns>False when it was consumed outside the transaction, so that there is nothing to release.</returns>
+    /// <summary>Releases what is still held of it.</summary>
+    /// <returns>False when units of it were consumed outside the transaction and not given back since: nothing here can undo that.</returns>
     public bool Cancel(Branch branch, long nowMs)
     {
-        switch (StateOf(branch, nowMs))
+        byte[] id = Encoding.UTF8.GetBytes(branch.HoldId!);
+        int slot = ledger.Holds.Find(ledger.Hasher.Hash(id), id);
+        if (slot < 0)
         {
-            case HoldState.Held:
-                output.Named(EventType.Cancelled, Encoding.UTF8.GetBytes(branch.HoldId!));
-                return true;
-            case HoldState.Confirmed:
-                return false;
-            default:
-                return true;
+            return true;
         }
+
+        if (HoldDecisions.Settle(ledger, output, slot, nowMs) == HoldState.Held)
+        {
+            output.Named(EventType.Cancelled, id);
+        }
+
+        int lines = ledger.Holds.ReadLines(slot, _lines).LineCount;
+        return Array.FindIndex(_lines, 0, lines, static line => line.Consumed > 0) < 0;
     }
 
     private HoldState? StateOf(Branch branch, long nowMs)
@@ -57,16 +63,5 @@ internal sealed class BranchHolds(Ledger ledger, EventSink output, TryDecision t
         byte[] id = Encoding.UTF8.GetBytes(branch.HoldId!);
         int slot = ledger.Holds.Find(ledger.Hasher.Hash(id), id);
         return slot < 0 ? null : HoldDecisions.Settle(ledger, output, slot, nowMs);
-    }
-
-    private TryHold Fill(string id, HoldSpec hold, long timeLeftMs)
-    {
-        _try.Reset(Encoding.UTF8.GetBytes(id), Encoding.UTF8.GetBytes(hold.Owner ?? ""), hold.TtlMs > 0 ? hold.TtlMs : Math.Max(1, timeLeftMs));
-        foreach ((string resource, long quantity) in hold.Lines)
-        {
-            _try.AddLine(Encoding.UTF8.GetBytes(resource), quantity);
-        }
-
-        return _try;
     }
 }

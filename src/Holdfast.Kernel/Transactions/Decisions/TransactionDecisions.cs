@@ -514,7 +514,7 @@ internal sealed class TransactionDecisions(TransactionBook book, TransactionSink
             }
             else
             {
-                output.Answered(transaction, i, CallOp.Cancel, CallOutcome.Refused, "the hold was confirmed outside the transaction: give its units back with a return, then force", 0);
+                output.Answered(transaction, i, CallOp.Cancel, CallOutcome.Refused, "units of the hold were consumed outside the transaction: give them back with a return, then retry", 0);
             }
         }
     }
@@ -542,7 +542,14 @@ internal sealed class TransactionDecisions(TransactionBook book, TransactionSink
 
         if (words.Count == 0)
         {
-            words.Add("nothing: no branch is stuck" + (transaction.State == TransactionState.Trying ? "; name a decision to end phase one" : ""));
+            Branch? named = command.Branch is null ? null : transaction.Branches[transaction.Find(command.Branch)];
+            string why = named switch
+            {
+                null => "no branch is stuck",
+                { IsFinal: true } => $"branch '{named.Spec.Name}' is {(named.State == BranchState.Confirmed ? "confirmed" : "cancelled")} already",
+                _ => $"branch '{named.Spec.Name}' is in phase one",
+            };
+            words.Add("nothing: " + why + (transaction.State == TransactionState.Trying ? "; name a decision to end phase one" : ""));
         }
 
         return words;
