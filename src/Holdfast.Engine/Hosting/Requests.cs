@@ -80,7 +80,7 @@ public sealed record Refusal(Code Code, string Message, string? Resource, long? 
     private static string Words(in Answer answer, string? resource, string? text) => answer.Code switch
     {
         Code.Invalid => text ?? "the command is not valid",
-        Code.TooOld => "issuedAt is older than the retention: look at the hold's state, or begin anew with a new id",
+        Code.TooOld => (text ?? "issuedAt is older than the retention") + "; look at its state, or begin anew with a new id",
         Code.Conflict => text is null ? "this id is known with another body: use a new id" : text,
         Code.NotFound => text ?? "no hold with this id: make it with a try first",
         Code.Cancelled => text ?? "the hold was cancelled: begin anew with a new id",

@@ -10,7 +10,7 @@ namespace Holdfast.Server;
 /// <summary>How Kestrel is tuned and bounded.</summary>
 internal static class KestrelSetup
 {
-    /// <summary>Largest body of a single request, in bytes. A batch has its own bound.</summary>
+    /// <summary>Largest body of a single request, in bytes. A batch and a transaction have their own bounds.</summary>
     private const int BodyBytesMax = 1024 * 1024;
 
     private const int HeaderBytesMax = 16 * 1024;

@@ -146,7 +146,7 @@ public sealed class TransactionCallTests : IAsyncLifetime
         };
         for (int i = 0; i < 300; i++)
         {
-            await _server.PostAsync("/v1/transactions", $$"""{"id":"slow{{i}}","branches":[{{slow.Branch("s")}}]}""");
+            await _server.PostAsync("/v1/transactions", $$"""{"id":"slow{{i}}","branches":[{"name":"s","try":{"url":"{{slow.Url}}/s/try","timeoutSeconds":300},"cancel":{"url":"{{slow.Url}}/s/cancel"} }]}""");
         }
 
         for (int i = 0; i < 20; i++)
@@ -156,6 +156,111 @@ public sealed class TransactionCallTests : IAsyncLifetime
 
         most.ShouldBeInRange(1, 64);
         release.SetResult();
+    }
+
+    [Fact]
+    public async Task E78_A_call_that_waits_for_its_host_is_not_sent_once_its_transaction_is_decided()
+    {
+        var release = new TaskCompletionSource();
+        await using ScriptedParticipant slow = await ScriptedParticipant.StartAsync();
+        slow.Answer = async asked =>
+        {
+            await (asked.Path == "/s/try" ? release.Task : Task.CompletedTask);
+            return (200, "");
+        };
+        for (int i = 0; i < 64; i++)
+        {
+            await _server.PostAsync("/v1/transactions", $$"""{"id":"slow{{i}}","branches":[{"name":"s","try":{"url":"{{slow.Url}}/s/try","timeoutSeconds":300} }]}""");
+        }
+
+        await _server.PostAsync("/v1/transactions", $$"""{"id":"last","branches":[{"name":"b","try":{"url":"{{slow.Url}}/last/try"} }]}""");
+        await _server.PostAsync("/v1/transactions", $$"""{"id":"undone","branches":[{{slow.Branch("undone")}}]}""");
+        await _server.PostAsync("/v1/transactions", $$"""{"id":"conf","branches":[{"name":"b","confirm":{"url":"{{slow.Url}}/conf/confirm"} }]}""");
+        (await _server.PostAsync("/v1/transactions/last/abort")).State.ShouldBe("cancelled");
+        (await _server.PostAsync("/v1/transactions/undone/abort")).State.ShouldBe("cancelling");
+        (await _server.PostAsync("/v1/transactions/conf/force", """{"reason":"by hand","branch":"b"}""")).State.ShouldBe("confirmed");
+        release.SetResult();
+
+        State((await SubmitAsync($$"""{"id":"next","branches":[{{slow.Branch("next")}}]}""")).Answer).ShouldBe("confirmed: next=confirmed");
+        using HttpRequestMessage get = Request(HttpMethod.Get, "/v1/transactions/undone", "");
+        State(await JsonAsync(get)).ShouldBe("cancelled: undone=cancelled");
+        slow.Asked.Select(a => a.Path).Where(p => p != "/s/try").Order(StringComparer.Ordinal).ShouldBe(["/next/confirm", "/next/try", "/undone/cancel"]);
+    }
+
+    [Fact]
+    public async Task Null_counts_as_not_given()
+    {
+        (_, JsonObject answer) = await SubmitAsync($$"""{"id":"t","checkBack":null,"branches":[{{_points.Branch("a", ",\"after\":null")}},{{_points.Branch("b", ",\"after\":null")}}]}""");
+        State(answer).ShouldBe("confirmed: a=confirmed b=confirmed");
+        _points.Paths.ShouldStartWith("/a/try /b/try ");
+
+        // A sequence: what comes after a refusal never runs.
+        _points.Answer = static asked => Task.FromResult((asked.Path == "/c/try" ? 409 : 200, ""));
+        await SubmitAsync($$"""{"id":"u","branches":[{{_points.Branch("c", ",\"after\":null")}},{{_points.Branch("d", ",\"after\":null")}}]}""");
+        _points.Asked.ShouldNotContain(a => a.Path == "/d/try");
+    }
+
+    [Fact]
+    public async Task Bodies_that_are_not_valid_Unicode_are_invalid()
+    {
+        await _server.PostAsync("/v1/transactions", """{"id":"begun","begin":true}""");
+        string raw = $$"""{"id":"t","branches":[{"name":"b","try":{"url":"{{_points.Url}}/x","body":{"n":"JosÿX"} } }]}""";
+        foreach (string body in new[] { raw, "{\"\u00ff\":1}", """{"\ud800":1}""", """{"id":"t","branches":[{"\ud800":1}]}""", """{"id":"t","branches":[{"name":"b","try":{"url":"http://x/","headers":{"\ud800":"1"}}}]}""" })
+        {
+            foreach (string path in new[] { "/v1/transactions", "/v1/transactions/begun/branches", "/v1/transactions/begun/commit", "/v1/transactions/begun/force", "/v1/checkouts" })
+            {
+                await RefusedAsync(path, body);
+            }
+        }
+
+        // Escapes in what is passed on as given are the participant's business.
+        await SubmitAsync($$"""{"id":"t","branches":[{"name":"b","try":{"url":"{{_points.Url}}/x","body":{"\ud800":"\ud800"} } }]}""");
+        Encoding.UTF8.GetString(_points.Asked.ShouldHaveSingleItem().Body).ShouldBe("""{"\ud800":"\ud800"}""");
+
+        async Task RefusedAsync(string path, string latin1)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = new ByteArrayContent(Encoding.Latin1.GetBytes(latin1)) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } } };
+            JsonObject answer = await JsonAsync(request);
+            answer["code"]?.GetValue<string>().ShouldBe("invalid", $"{path} {latin1}: {answer}");
+        }
+    }
+
+    [Theory]
+    [InlineData("""{"id":"h","lines":[{"resource":"sku","quantity":1}],"x":"~"}""", false)]
+    [InlineData("""{"id":"h~","lines":[{"resource":"sku","quantity":1}]}""", true)]
+    [InlineData("""{"id":"h\ud800","lines":[{"resource":"sku","quantity":1}]}""", true)]
+    [InlineData("""{"~":1}""", true)]
+    [InlineData("""{"\ud800":1}""", true)]
+    public async Task Holds_and_batches_answer_bytes_that_are_not_valid_Unicode(string body, bool invalid)
+    {
+        byte[] bytes = Encoding.Latin1.GetBytes(body.Replace('~', '\u00ff'));
+        using var hold = new HttpRequestMessage(HttpMethod.Post, "/v1/holds") { Content = new ByteArrayContent(bytes) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } } };
+        JsonObject answer = await JsonAsync(hold);
+        answer["code"]?.GetValue<string>().ShouldBe(invalid ? "invalid" : null, answer.ToString());
+        byte[] line = [.. """{"op":"try","""u8, .. bytes.AsSpan(1)];
+        using var batch = new HttpRequestMessage(HttpMethod.Post, "/v1/batch") { Content = new ByteArrayContent(line) { Headers = { ContentType = new MediaTypeHeaderValue("application/x-ndjson") } } };
+        answer = await JsonAsync(batch);
+        answer["code"]?.GetValue<string>().ShouldBe(invalid ? "invalid" : null, answer.ToString());
+    }
+
+    [Fact]
+    public async Task A_body_may_have_as_much_as_a_transactions_branches_may()
+    {
+        // Written with escapes it is larger than what is kept of it.
+        string body = new('x', 60_000);
+        string branches = string.Join(',', Enumerable.Range(0, 16).Select(i => $$"""{"name":"b{{i}}","confirm":{"url":"{{_points.Url}}/x","body":"{{body}}"} }"""));
+        string large = $$"""{"id":"large","branches":[{{branches}}]}{{new string(' ', 600_000)}}""";
+        large.Length.ShouldBeInRange((1024 * 1024) + 1, 2 * 1024 * 1024);
+        (await SubmitAsync(large)).Status.ShouldBe(201);
+        (await _server.PostAsync("/v1/transactions", $$"""{"id":"more","branches":[{{branches}}]}{{new string(' ', 1_200_000)}}""")).ShouldBeProblem(413, "too_large");
+    }
+
+    [Fact]
+    public async Task Too_old_speaks_of_the_transaction()
+    {
+        Reply reply = await _server.PostAsync("/v1/transactions", """{"id":"t","issuedAt":"2020-01-01T00:00:00Z","branches":[{"name":"stock","hold":{"lines":[{"resource":"sku","quantity":1}]}}]}""");
+        reply.ShouldBeProblem(410, "too_old");
+        reply.Json["detail"]!.GetValue<string>().ShouldNotContain("hold");
     }
 
     [Fact]
@@ -259,6 +364,9 @@ public sealed class TransactionCallTests : IAsyncLifetime
     [InlineData("""{"id":"t","timeoutSeconds":-1,"branches":[]}""", "timeoutSeconds")]
     [InlineData("""{"id":"t","checkBack":{"url":"http://x/"},"branches":[{"name":"a","confirm":{"url":"http://x/"}}]}""", "checkBack needs begin")]
     [InlineData("""{"id":"t","id":"u","branches":[]}""", "given twice")]
+    [InlineData("""{"id":"t","branches":[{"name":"a","hold":{"lines":[{"resource":"sku","quantity":0}]}}]}""", "branch 'a': a quantity must be")]
+    [InlineData("""{"id":"t","branches":[{"name":"a","hold":{"lines":[]}}]}""", "branch 'a': a hold needs at least one line")]
+    [InlineData("""{"id":"..","begin":true}""", "no path can name")]
     [InlineData("[]", "JSON object")]
     [InlineData("{", "not valid JSON")]
     public async Task A_body_that_means_nothing_is_invalid_and_says_why(string body, string says)

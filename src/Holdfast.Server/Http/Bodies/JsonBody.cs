@@ -2,8 +2,10 @@ using System.Buffers;
 using System.Globalization;
 using System.IO.Pipelines;
 using System.Text.Json;
+using System.Text.Unicode;
 using Holdfast.Kernel;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace Holdfast.Server;
 
@@ -26,6 +28,12 @@ internal static class JsonBody
             body = "{}"u8.ToArray();
         }
 
+        if (!Utf8.IsValid(body.Span))
+        {
+            // The parser passes over strings without a look at their bytes.
+            throw new BodyException("the body is not valid UTF-8");
+        }
+
         try
         {
             JsonElement root = JsonDocument.Parse(body, Strict).RootElement;
@@ -37,9 +45,14 @@ internal static class JsonBody
         }
     }
 
-    /// <summary>The whole body, at most so many bytes.</summary>
+    /// <summary>The whole body, at most so many bytes, be that more than other calls may have.</summary>
     public static async Task<ReadOnlyMemory<byte>> ReadAsync(HttpContext context, int bytesMax)
     {
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size && size.MaxRequestBodySize < bytesMax)
+        {
+            size.MaxRequestBodySize = bytesMax;
+        }
+
         PipeReader reader = context.Request.BodyReader;
         ReadResult result = await reader.ReadAtLeastAsync(bytesMax + 1, context.RequestAborted);
         byte[]? body = result.Buffer.Length > bytesMax ? null : result.Buffer.ToArray();
@@ -53,20 +66,39 @@ internal static class JsonBody
         var seen = new HashSet<string>(StringComparer.Ordinal);
         foreach (JsonProperty property in body.EnumerateObject())
         {
-            if (!names.Contains(property.Name))
+            string name = MemberName(property);
+            if (!names.Contains(name))
             {
-                throw new BodyException($"there is no '{property.Name}' here; known: {string.Join(", ", names.ToArray())}");
+                throw new BodyException($"there is no '{name}' here; known: {string.Join(", ", names.ToArray())}");
             }
 
-            if (!seen.Add(property.Name))
+            if (!seen.Add(name))
             {
-                throw new BodyException($"'{property.Name}' is given twice");
+                throw new BodyException($"'{name}' is given twice");
             }
         }
     }
 
+    /// <summary>A member's name.</summary>
+    public static string MemberName(JsonProperty property)
+    {
+        try
+        {
+            return property.Name;
+        }
+        catch (InvalidOperationException)
+        {
+            // An escape of half a character: \ud800.
+            throw new BodyException("a member's name is not valid Unicode");
+        }
+    }
+
+    /// <summary>Whether a member was given; null counts as not.</summary>
+    public static bool Given(JsonElement body, string name, out JsonElement value) =>
+        body.TryGetProperty(name, out value) && value.ValueKind != JsonValueKind.Null;
+
     public static string? Text(JsonElement body, string name) =>
-        body.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? String(value, name) : null;
+        Given(body, name, out JsonElement value) ? String(value, name) : null;
 
     public static bool Flag(JsonElement body, string name) => body.TryGetProperty(name, out JsonElement value) && value.ValueKind switch
     {
@@ -96,7 +128,7 @@ internal static class JsonBody
     /// <summary>A whole number; null when it is not given.</summary>
     public static long? Whole(JsonElement body, string name)
     {
-        if (!body.TryGetProperty(name, out JsonElement value) || value.ValueKind == JsonValueKind.Null)
+        if (!Given(body, name, out JsonElement value))
         {
             return null;
         }
@@ -108,7 +140,7 @@ internal static class JsonBody
 
     public static IEnumerable<JsonElement> List(JsonElement body, string name)
     {
-        if (!body.TryGetProperty(name, out JsonElement list) || list.ValueKind == JsonValueKind.Null)
+        if (!Given(body, name, out JsonElement list))
         {
             return [];
         }
@@ -130,7 +162,7 @@ internal static class JsonBody
 
     public static long Milliseconds(JsonElement body, string name)
     {
-        if (!body.TryGetProperty(name, out JsonElement value) || value.ValueKind == JsonValueKind.Null)
+        if (!Given(body, name, out JsonElement value))
         {
             return 0;
         }

@@ -20,7 +20,7 @@ internal static class TransactionBody
             Flag(body, "begin"),
             Milliseconds(body, "timeoutSeconds"),
             Text(body, "issuedAt") is { } issued ? Instant(issued) : 0,
-            body.TryGetProperty("checkBack", out JsonElement check) ? Call(check, "checkBack") : null,
+            Given(body, "checkBack", out JsonElement check) ? Call(check, "checkBack") : null,
             trace);
     }
 
@@ -35,16 +35,16 @@ internal static class TransactionBody
         string name = Text(branch, "name") ?? throw new BodyException("a branch has no name");
         return new BranchSpec(name)
         {
-            After = branch.TryGetProperty("after", out _) ? [.. List(branch, "after").Select(a => String(a, "after"))] : null,
+            After = Given(branch, "after", out _) ? [.. List(branch, "after").Select(a => String(a, "after"))] : null,
             Try = Call(branch, name, "try"),
             Confirm = Call(branch, name, "confirm"),
             Cancel = Call(branch, name, "cancel"),
-            Hold = branch.TryGetProperty("hold", out JsonElement hold) && hold.ValueKind != JsonValueKind.Null ? Hold(hold) : null,
+            Hold = Given(branch, "hold", out JsonElement hold) ? Hold(hold) : null,
         };
     }
 
     private static CallSpec? Call(JsonElement branch, string name, string op) =>
-        branch.TryGetProperty(op, out JsonElement call) && call.ValueKind != JsonValueKind.Null ? Call(call, $"branch '{name}', {op}") : null;
+        Given(branch, op, out JsonElement call) ? Call(call, $"branch '{name}', {op}") : null;
 
     private static CallSpec Call(JsonElement call, string where)
     {
@@ -56,14 +56,14 @@ internal static class TransactionBody
         Known(call, "url", "body", "headers", "timeoutSeconds");
         byte[] body = call.TryGetProperty("body", out JsonElement given) ? Encoding.UTF8.GetBytes(given.GetRawText()) : [];
         var headers = new List<KeyValuePair<string, string>>();
-        if (call.TryGetProperty("headers", out JsonElement named) && named.ValueKind != JsonValueKind.Null)
+        if (Given(call, "headers", out JsonElement named))
         {
             if (named.ValueKind != JsonValueKind.Object)
             {
                 throw new BodyException(where + ": headers must be an object");
             }
 
-            headers.AddRange(named.EnumerateObject().Select(h => KeyValuePair.Create(h.Name, String(h.Value, $"{where}: header '{h.Name}'"))));
+            headers.AddRange(named.EnumerateObject().Select(h => KeyValuePair.Create(MemberName(h), String(h.Value, $"{where}: header '{MemberName(h)}'"))));
         }
 
         string url = Text(call, "url") ?? throw new BodyException(where + ": url is missing");
