@@ -64,6 +64,9 @@ public sealed record PaymentNotice
     /// <summary>The refund's id as it was sent to the provider; null: it names none.</summary>
     public string? Refund { get; init; }
 
+    /// <summary>The provider's own id of the order that it is about; null: not said. An order may have been given up for another one.</summary>
+    public string? ProviderOrder { get; init; }
+
     /// <summary>The provider's own word for it.</summary>
     public string Type { get; init; } = "";
 

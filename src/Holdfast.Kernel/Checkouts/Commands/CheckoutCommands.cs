@@ -200,6 +200,7 @@ public sealed class TakeNotice : Command
             Checkout = Plain(notice.Checkout),
             Transaction = Plain(notice.Transaction),
             Refund = Plain(notice.Refund),
+            ProviderOrder = Plain(notice.ProviderOrder),
             Currency = Plain(notice.Currency)!,
             Type = Plain(notice.Type)!,
         };
