@@ -142,12 +142,12 @@ public sealed class SpaceMachine : IDisposable
         Answer answer = command switch
         {
             TryHold c => _try.Decide(c, nowMs),
-            ConfirmHold c => _holds.Confirm(c, nowMs),
-            CancelHold c => _holds.Cancel(c, nowMs),
+            ConfirmHold c => _checkouts.KeepsHold(c) ?? _holds.Confirm(c, nowMs),
+            CancelHold c => _checkouts.KeepsHold(c) ?? _holds.Cancel(c, nowMs),
             GetHold c => _holds.Get(c, nowMs),
             GetResource c => _resources.Get(c),
             AdjustSupply c => _resources.Adjust(c),
-            ExtendHold c => _holds.Extend(c, nowMs),
+            ExtendHold c => _checkouts.KeepsHold(c) ?? _holds.Extend(c, nowMs),
             ReturnUnits c => _holds.Return(c),
             PutResource c => _resources.Put(c),
             AnswerCall c => _transactions.AnswerCall(c, nowMs),

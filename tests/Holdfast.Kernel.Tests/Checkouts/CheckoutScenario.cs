@@ -75,6 +75,14 @@ public abstract class CheckoutScenario : Scenario
     private protected Answer Refund(string id, string refund, long amount = 0, string? transaction = null) =>
         Space.Decide(new RefundCheckout(Space.Hasher, id, refund, transaction, amount, null, "sent back"));
 
+    /// <summary>Events that an earlier version wrote, byte by byte.</summary>
+    private protected void Written(string hex, int count)
+    {
+        var batch = new Batch(Convert.FromHexString(hex.Replace(" ", "", StringComparison.Ordinal)), count, Space.Now);
+        Space.Machine.Evolve(batch.Payload, batch.Count, batch.TimeMs);
+        Space.Batches.Add(batch);
+    }
+
     /// <summary>Payments and refunds: <c>p1=Order</c>, <c>auto-1=Succeeded:5000</c>.</summary>
     private protected string Money(string id)
     {

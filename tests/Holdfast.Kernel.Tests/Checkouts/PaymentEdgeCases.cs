@@ -367,7 +367,7 @@ public class PaymentEdgeCases : CheckoutScenario
     public void E40_LatePaidDoesNotTakeStockASecondTime()
     {
         Begin("c");
-        Space.Confirm("c:hold").Code.ShouldBe(Code.Ok, "somebody's own confirm");
+        Written("0406633A686F6C640000", 1); // somebody's own confirm, which an earlier version let through
         Space.Buckets("sku").ShouldBe((1, 0, 1));
 
         Tell(NoticeKind.Paid, "c").ShouldBe("paid");

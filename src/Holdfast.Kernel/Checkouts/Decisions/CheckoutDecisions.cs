@@ -1,8 +1,12 @@
+using System.Text;
+
 namespace Holdfast.Kernel;
 
 /// <summary>Decides what callers and operators ask of checkouts, and what their deadlines make of them.</summary>
 internal sealed class CheckoutDecisions(CheckoutBook book, CheckoutSink output, CheckoutHolds holds, PaymentDecisions payments, CheckoutOptions options)
 {
+    private static readonly byte[] HoldSuffix = Encoding.UTF8.GetBytes(Checkout.HoldSuffix);
+
     public Answer Begin(BeginCheckout command, long nowMs)
     {
         if (command.IssuedAtMs > 0 && nowMs - command.IssuedAtMs > options.RetentionMs)
@@ -23,7 +27,7 @@ internal sealed class CheckoutDecisions(CheckoutBook book, CheckoutSink output, 
         }
 
         long ttl = command.TtlMs > 0 ? command.TtlMs : options.DefaultTtlMs;
-        Answer held = holds.Try(command.CheckoutId + ":hold", command.Owner, command.CheckoutLines, ttl + options.CloseGraceMs, nowMs);
+        Answer held = holds.Try(command.CheckoutId + Checkout.HoldSuffix, command.Owner, command.CheckoutLines, ttl + options.CloseGraceMs, nowMs);
         if (held.Code != Code.Ok)
         {
             return held;
@@ -60,6 +64,23 @@ internal sealed class CheckoutDecisions(CheckoutBook book, CheckoutSink output, 
             default:
                 return Done(checkout, repeat: true); // what the caller wants is so already
         }
+    }
+
+    /// <summary>
+    /// The refusal of a hold's own call on a hold that an open checkout needs: consumed or released behind its back, the
+    /// checkout would be paid without its units. Null: it is nobody's, or has nothing more to do with its checkout.
+    /// </summary>
+    public Answer? KeepsHold(Command command)
+    {
+        // Most ids end otherwise, and so cost no more than this.
+        if (!command.IdBytes.EndsWith(HoldSuffix))
+        {
+            return null;
+        }
+
+        return book.Find(Encoding.UTF8.GetString(command.IdBytes[..^HoldSuffix.Length])) is { IsOpen: true } checkout
+            ? Answer.Refused(Code.Conflict, $"this hold is that of checkout {checkout.Key}, which is {checkout.State.Text()}: it follows what becomes of that; POST /v1/checkouts/{Uri.EscapeDataString(checkout.Key)}/cancel ends it")
+            : null;
     }
 
     public Answer Get(GetCheckout command, long nowMs) => Touch(command.CheckoutId, nowMs) is { } checkout ? Done(checkout, repeat: false) : Unknown();

@@ -3,6 +3,9 @@ namespace Holdfast.Kernel;
 /// <summary>A checkout's state, or a payment in suspense. Changed by events only; <see cref="CallProgress.InFlight"/> alone is not part of it.</summary>
 internal sealed class Checkout
 {
+    /// <summary>Behind a checkout's id, the id of the hold that is made with it.</summary>
+    public const string HoldSuffix = ":hold";
+
     public required long Number { get; init; }
 
     /// <summary>What it is found by: the caller's id, or the key of a suspense.</summary>
@@ -72,7 +75,7 @@ internal sealed class Checkout
     /// <summary>The hold made with it, and the one that a late payment takes in its place (E25).</summary>
     public string HoldId => Rescued ? RescueHoldId : FirstHoldId;
 
-    public string FirstHoldId => Order + ":hold";
+    public string FirstHoldId => Order + HoldSuffix;
 
     public string RescueHoldId => Order + ":rescue";
 
