@@ -151,11 +151,22 @@ public sealed record CheckoutView(
     IReadOnlyList<RefundView> Refunds,
     IReadOnlyList<PaymentCallView> Calls)
 {
-    /// <summary>Minor units that were paid for the order.</summary>
-    public long Paid => Payments.Where(p => p.Use == PaymentUse.Order).Sum(p => p.Amount);
+    /// <summary>ISO 4217 of <see cref="Paid"/> and <see cref="Refunded"/>: of the payment, which may be another than was asked.</summary>
+    public string PaidCurrency => (Payments.FirstOrDefault(p => p.Use == PaymentUse.Order) ?? Payments.FirstOrDefault())?.Currency ?? Currency;
 
-    /// <summary>Minor units that went back.</summary>
-    public long Refunded => Refunds.Where(r => r.State == RefundState.Succeeded).Sum(r => r.Amount);
+    /// <summary>Minor units that were paid for the order.</summary>
+    public long Paid => Amounts.Sum(Payments.Where(p => p.Use == PaymentUse.Order).Select(p => p.Amount));
+
+    /// <summary>Minor units that went back, of payments in <see cref="PaidCurrency"/>.</summary>
+    public long Refunded
+    {
+        get
+        {
+            string currency = PaidCurrency;
+            HashSet<string> counted = [.. Payments.Where(p => p.Currency == currency).Select(p => p.Transaction)];
+            return Amounts.Sum(Refunds.Where(r => r.State == RefundState.Succeeded && counted.Contains(r.Transaction)).Select(r => r.Amount));
+        }
+    }
 }
 
 /// <summary>A payment as it stands.</summary>

@@ -415,7 +415,7 @@ public class PaymentEdgeCases : CheckoutScenario
 
         Tell(kind, "c", eventId: "e").ShouldBe(became);
         string money = Money("c");
-        Tell(kind, "c", eventId: "e").ShouldBe("kept");
+        Tell(kind, "c", eventId: "e").ShouldBe("duplicate");
 
         Money("c").ShouldBe(money);
         View("c").Payments.ShouldHaveSingleItem().Disputed.ShouldBe(kind == NoticeKind.Disputed);

@@ -59,6 +59,7 @@ public sealed class BeginCheckout : CheckoutCommand
         ChannelMakesCalls = channelCalls;
         TtlMs = ttlMs;
         IssuedAtMs = issuedAtMs;
+        RefuseDots(IdBytes, "the checkout's id");
         if (FindProblem(amount, currency, channel) is { } problem)
         {
             Fail(problem);
@@ -250,6 +251,7 @@ public sealed class RefundCheckout : CheckoutCommand
         Currency = currency;
         Reason = reason;
         Check(reason, "the reason");
+        RefuseDots(Encoding.UTF8.GetBytes(refund), "the refund's id");
         if (Name.Problem(Encoding.UTF8.GetBytes(refund), "the refund's id") is { } problem)
         {
             Fail(problem);

@@ -124,14 +124,23 @@ internal sealed class CheckoutDecisions(CheckoutBook book, CheckoutSink output, 
             : checkout.Payments.Find(p => p.Use == PaymentUse.Order) ?? (checkout.Payments.Count == 1 ? checkout.Payments[0] : null);
         if (checkout.FindRefund(command.RefundId) is { } known)
         {
-            return known.Payment == (payment ?? known.Payment) && (command.Amount == 0 || command.Amount == known.Amount)
+            bool same = (payment is null ? command.Transaction is null : payment == known.Payment)
+                && (command.Amount == 0 || command.Amount == known.Amount)
+                && (command.Currency is null || command.Currency == known.Payment.Currency);
+            return same
                 ? Done(checkout, repeat: true)
-                : Answer.Refused(Code.Conflict, "this refund's id is known with another amount or payment: use a new id");
+                : Answer.Refused(Code.Conflict, "this refund's id is known with another amount, currency or payment: use a new id");
         }
 
         if (payment is null)
         {
             return Answer.Refused(Code.Conflict, checkout.Payments.Count == 0 ? "nothing was paid" : "name the payment that is to go back");
+        }
+
+        if (payment.Use == PaymentUse.Suspense)
+        {
+            return Answer.Refused(
+                Code.Conflict, $"this payment belongs to no checkout: POST /v1/suspense/{checkout.Channel}/{Uri.EscapeDataString(payment.Transaction)}/refund sends it back, with the role approve");
         }
 
         if (payment.Use == PaymentUse.Conflicted)
@@ -144,7 +153,7 @@ internal sealed class CheckoutDecisions(CheckoutBook book, CheckoutSink output, 
             return Answer.Refused(Code.Invalid, $"the payment is in {payment.Currency}");
         }
 
-        long left = checkout.Refundable(payment);
+        long left = Math.Max(0, checkout.Refundable(payment)); // more than was paid may have gone back at the provider
         long amount = command.Amount == 0 ? left : command.Amount;
         if (amount > left || left == 0)
         {
@@ -168,6 +177,11 @@ internal sealed class CheckoutDecisions(CheckoutBook book, CheckoutSink output, 
             return checkout.ReasonCode == (command.Accept ? "accepted" : "sent_back")
                 ? Done(checkout, repeat: true)
                 : Answer.Refused(Code.Conflict, $"there is nothing to resolve: it is {checkout.State.Text()}");
+        }
+
+        if (command.Accept && checkout.State == CheckoutState.Suspense)
+        {
+            return Answer.Refused(Code.Conflict, "this payment belongs to no checkout that it could pay: it can only be sent back");
         }
 
         bool rescued = false;

@@ -12,6 +12,11 @@ internal sealed class PaymentDecisions(CheckoutBook book, CheckoutSink output, C
     public Answer Take(TakeNotice command, long nowMs)
     {
         PaymentNotice notice = command.Notice;
+        if (!Amounts.IsOne(notice.Amount))
+        {
+            notice = notice with { Kind = NoticeKind.Other };
+        }
+
         string transaction = TransactionOf(notice);
         if (command.Again && command.KeptAtMs <= nowMs - options.RetentionMs)
         {
@@ -21,41 +26,34 @@ internal sealed class PaymentDecisions(CheckoutBook book, CheckoutSink output, C
 
         if (Find(notice, transaction) is not { } checkout)
         {
-            return TakeStray(command, transaction);
+            return TakeStray(notice, command, transaction);
         }
 
         SettleDeadline(checkout, nowMs);
         bool known = checkout.Events.Contains(notice.EventId);
-        bool follows = notice.Kind is NoticeKind.Refunded or NoticeKind.RefundFailed or NoticeKind.Disputed;
-
-        // What follows a payment tells by itself whether it was heard before, and may have come when nothing followed from it yet.
-        if ((known && !command.Again && !follows) || (notice.Kind == NoticeKind.Paid && checkout.FindPayment(transaction) is not null))
+        if ((known && !command.Again) || (notice.Kind == NoticeKind.Paid && checkout.FindPayment(transaction) is not null))
         {
             return new Answer { Repeat = true, Detail = "duplicate" };
         }
 
-        if (!known)
+        if (Follows(notice) && PaymentOf(checkout, notice) is null)
         {
-            Keep(checkout.Key, command);
+            return TakeEarly(notice, command);
         }
 
-        if (follows && PaymentOf(checkout, notice) is null)
+        if (!known)
         {
-            if (!known)
-            {
-                Alert(checkout, $"the provider tells of a payment that is not known here ({notice.Type}): it is to send that again");
-            }
-
-            return new Answer { Repeat = known, Detail = PaymentNotice.Early };
+            Keep(checkout.Key, notice, command);
+            TellOddAmount(command.Notice);
         }
 
         string became = notice.Kind switch
         {
-            NoticeKind.Paid => Paid(checkout, notice, nowMs),
+            NoticeKind.Paid => PaidOrMoved(checkout, notice, nowMs),
             NoticeKind.Failed => Failed(checkout, notice),
-            NoticeKind.Closed => Closed(checkout, nowMs),
-            NoticeKind.Refunded => Refunded(checkout, notice),
-            NoticeKind.RefundFailed => RefundFailed(checkout, notice),
+            NoticeKind.Closed => IsOfAnotherOrder(checkout, notice) ? "kept" : Closed(checkout, nowMs),
+            NoticeKind.Refunded => Refunded(checkout, notice, known),
+            NoticeKind.RefundFailed => RefundFailed(checkout, notice, known),
             NoticeKind.Disputed => Disputed(checkout, notice),
             _ => "kept",
         };
@@ -129,9 +127,14 @@ internal sealed class PaymentDecisions(CheckoutBook book, CheckoutSink output, C
         output.Add(new CheckoutEndedEvent(checkout.Key, state, code, text));
     }
 
-    /// <summary>Refunds what is left of a payment.</summary>
+    /// <summary>Refunds what is left of a payment, if anything is.</summary>
     public void SendBack(Checkout checkout, Payment payment, string reason, long nowMs)
     {
+        if (checkout.Refundable(payment) <= 0)
+        {
+            return;
+        }
+
         int number = 1 + checkout.Refunds.Count(static r => r.Id.StartsWith(CheckoutBook.AutoPrefix, StringComparison.Ordinal));
         output.Add(new RefundBegunEvent(
             checkout.Key,
@@ -148,42 +151,74 @@ internal sealed class PaymentDecisions(CheckoutBook book, CheckoutSink output, C
 
     private static string TransactionOf(PaymentNotice notice) => notice.Transaction ?? "event:" + notice.EventId;
 
+    /// <summary>Whether it tells of what comes after a payment.</summary>
+    private static bool Follows(PaymentNotice notice) => notice.Kind is NoticeKind.Refunded or NoticeKind.RefundFailed or NoticeKind.Disputed;
+
+    /// <summary>Whether it is about an order that the checkout has given up, or never had.</summary>
+    private static bool IsOfAnotherOrder(Checkout checkout, PaymentNotice notice) =>
+        notice.ProviderOrder is { } told && checkout.ProviderOrder is { } order && told != order;
+
+    /// <summary>Whether the payment waits in suspense, and nobody has decided about it.</summary>
+    private static bool IsUndecided(Checkout suspense) =>
+        suspense.State == CheckoutState.Suspense && suspense.Payments.TrueForAll(static p => p.Use == PaymentUse.Suspense);
+
+    /// <summary>By its payment, or by the checkout that it names, which tells more than that the payment is in suspense.</summary>
     private Checkout? Find(PaymentNotice notice, string transaction)
     {
-        if (book.FindByPayment(notice.Channel, transaction) is { } paid)
-        {
-            return paid;
-        }
-
-        return notice.Checkout is { } id && book.Find(id) is { } checkout && checkout.Channel == notice.Channel ? checkout : null;
+        Checkout? named = notice.Checkout is { } id && book.Find(id) is { } checkout && checkout.Channel == notice.Channel ? checkout : null;
+        return book.FindByPayment(notice.Channel, transaction) is not { } paid ? named
+            : named is not null && notice.Kind == NoticeKind.Paid && IsUndecided(paid) && !paid.Events.Contains(notice.EventId) ? named
+            : paid;
     }
 
-    /// <summary>Keeps what came. The bytes of what is read again are in the journal already.</summary>
-    private void Keep(string key, TakeNotice command)
+    /// <summary>Keeps what came. The bytes of what is read again, or came too early before, are in the journal already.</summary>
+    private void Keep(string key, PaymentNotice notice, TakeNotice command)
     {
-        PaymentNotice notice = command.Notice;
-        output.Add(new NoticeKeptEvent(key, notice.Channel, notice.EventId, notice.Kind, notice.Type, command.Again ? default : notice.Raw));
+        bool kept = command.Again || book.IsKnownStray(notice.Channel, notice.EventId);
+        output.Add(new NoticeKeptEvent(key, notice.Channel, notice.EventId, notice.Kind, notice.Type, kept ? default : notice.Raw));
+    }
+
+    /// <summary>
+    /// A notice of what follows a payment that isn't known. Kept as a stray, not as the checkout's: when it comes again it is
+    /// to be looked at anew.
+    /// </summary>
+    private Answer TakeEarly(PaymentNotice notice, TakeNotice command)
+    {
+        bool known = book.IsKnownStray(notice.Channel, notice.EventId);
+        if (!known)
+        {
+            Keep("", notice, command);
+            Alerts?.Add($"channel {notice.Channel} tells of payment {notice.Transaction}, which is not known here ({notice.Type} of checkout '{notice.Checkout}'): it is to send that again");
+        }
+
+        return new Answer { Repeat = known, Detail = PaymentNotice.Early };
     }
 
     /// <summary>A notice that belongs to no checkout: money is kept in suspense (E33), the rest is only kept.</summary>
-    private Answer TakeStray(TakeNotice command, string transaction)
+    private Answer TakeStray(PaymentNotice notice, TakeNotice command, string transaction)
     {
-        PaymentNotice notice = command.Notice;
         bool known = book.IsKnownStray(notice.Channel, notice.EventId);
         if (known && (!command.Again || notice.Kind != NoticeKind.Paid))
         {
             return new Answer { Repeat = true, Detail = "duplicate" };
         }
 
+        if (Follows(notice))
+        {
+            // Once: that of a payment which isn't ours, or is forgotten, must not come for ever.
+            return TakeEarly(notice, command);
+        }
+
         if (notice.Kind != NoticeKind.Paid)
         {
-            Keep("", command);
+            Keep("", notice, command);
+            TellOddAmount(command.Notice);
             return new Answer { Detail = "kept" };
         }
 
         string key = CheckoutBook.SuspenseKey(notice.Channel, transaction);
         output.Add(new SuspenseKeptEvent(key, notice.Checkout ?? "", notice.Channel, command.ChannelCalls && notice.Checkout is not null, transaction, notice.Amount, notice.Currency));
-        Keep(key, command);
+        Keep(key, notice, command);
         Alerts?.Add($"payment {transaction} of channel {notice.Channel} belongs to no checkout (it names '{notice.Checkout}'): kept in suspense");
         return new Answer { Detail = "suspense" };
     }
@@ -191,11 +226,30 @@ internal sealed class PaymentDecisions(CheckoutBook book, CheckoutSink output, C
     /// <summary>A payment that an answer tells of, unless it is known (E30).</summary>
     private void TakePaid(Checkout checkout, PaymentResult result, long nowMs)
     {
-        if (result.Notice is { Kind: NoticeKind.Paid } notice && checkout.State != CheckoutState.Suspense
-            && book.FindByPayment(checkout.Channel, TransactionOf(notice)) is null)
+        if (result.Notice is not { Kind: NoticeKind.Paid } notice || checkout.State == CheckoutState.Suspense)
         {
-            Paid(checkout, notice, nowMs);
+            return;
         }
+
+        if (!Amounts.IsOne(notice.Amount))
+        {
+            TellOddAmount(notice);
+        }
+        else if (book.FindByPayment(checkout.Channel, TransactionOf(notice)) is not { } known || IsUndecided(known))
+        {
+            PaidOrMoved(checkout, notice, nowMs);
+        }
+    }
+
+    /// <summary>A payment that is new here. If it is in suspense, whose it is was not known when it came: it leaves that, and is as new.</summary>
+    private string PaidOrMoved(Checkout checkout, PaymentNotice notice, long nowMs)
+    {
+        if (book.FindByPayment(checkout.Channel, TransactionOf(notice)) is { } suspense)
+        {
+            output.Add(new CheckoutForgottenEvent(suspense.Key));
+        }
+
+        return Paid(checkout, notice, nowMs);
     }
 
     /// <summary>The table of payments: pays the checkout, goes back, or waits for an operator.</summary>
@@ -289,11 +343,27 @@ internal sealed class PaymentDecisions(CheckoutBook book, CheckoutSink output, C
         return "closed";
     }
 
-    private string Refunded(Checkout checkout, PaymentNotice notice)
+    private string Refunded(Checkout checkout, PaymentNotice notice, bool known)
     {
         Payment payment = PaymentOf(checkout, notice)!;
-        Refund? refund = RefundOf(checkout, payment, notice);
+        long amount = notice.AmountIsTotal
+            ? Amounts.Sum(checkout.Refunds.Where(r => r.Payment == payment && r.State == RefundState.Succeeded).Select(r => -r.Amount).Prepend(notice.Amount))
+            : notice.Amount;
+        Refund? refund = NamedRefund(checkout, payment, notice, amount)
+            ?? SettledRefund(checkout, payment, notice, amount)
+            ?? WaitingRefund(checkout, payment, notice, amount);
         if (refund is { State: RefundState.Succeeded })
+        {
+            if (NewIdOf(checkout, refund, notice) is { } id)
+            {
+                // An operator had said so before the provider did: only the provider's id is news.
+                output.Add(new RefundEndedEvent(checkout.Key, refund.Id, Succeeded: true, id, null));
+            }
+
+            return "kept";
+        }
+
+        if (refund is null ? amount <= 0 : known && refund.State == RefundState.Failed)
         {
             return "kept";
         }
@@ -301,43 +371,38 @@ internal sealed class PaymentDecisions(CheckoutBook book, CheckoutSink output, C
         if (refund is null)
         {
             // Made at the provider, not here: the books must say so all the same.
-            long amount = notice.AmountIsTotal
-                ? notice.Amount - checkout.Refunds.Where(r => r.Payment == payment && r.State == RefundState.Succeeded).Sum(r => r.Amount)
-                : notice.Amount;
-            if (amount <= 0)
-            {
-                return "kept";
-            }
-
-            string id = CheckoutBook.ProviderPrefix + (notice.Refund ?? notice.EventId);
-            if (checkout.FindRefund(id) is not null)
-            {
-                return "kept";
-            }
-
-            output.Add(new RefundBegunEvent(checkout.Key, id, payment.Transaction, amount, "made at the provider", 0));
-            refund = checkout.FindRefund(id)!;
-            if (checkout.Refundable(payment) < 0)
-            {
-                Alert(checkout, $"more than was paid went back of payment {payment.Transaction}");
-            }
+            string made = CheckoutBook.ProviderPrefix + ProviderIdOf(notice);
+            output.Add(new RefundBegunEvent(checkout.Key, made, payment.Transaction, amount, "made at the provider", 0));
+            refund = checkout.FindRefund(made)!;
         }
 
-        output.Add(new RefundEndedEvent(checkout.Key, refund.Id, Succeeded: true, null, "the provider's notice"));
+        EndByNotice(checkout, refund, notice, succeeded: true);
+        if (checkout.Refundable(payment) < 0)
+        {
+            Alert(checkout, $"more than was paid went back of payment {payment.Transaction}");
+        }
+
         return "refunded";
     }
 
-    private string RefundFailed(Checkout checkout, PaymentNotice notice)
+    private string RefundFailed(Checkout checkout, PaymentNotice notice, bool known)
     {
-        if (RefundOf(checkout, PaymentOf(checkout, notice), notice) is not { State: RefundState.Pending } refund)
+        Payment payment = PaymentOf(checkout, notice)!;
+        Refund? refund = NamedRefund(checkout, payment, notice, notice.Amount) ?? WaitingRefund(checkout, payment, notice, notice.Amount);
+        if (refund is null or { State: RefundState.Failed } || (known && refund.State == RefundState.Succeeded))
         {
             return "kept";
         }
 
-        output.Add(new RefundEndedEvent(checkout.Key, refund.Id, Succeeded: false, null, "the provider's notice"));
-        Alert(checkout, $"refund {refund.Id} failed");
+        // One that failed after it succeeded is the shop's money again: it may be refunded anew.
+        Alert(checkout, refund.State == RefundState.Succeeded ? $"refund {refund.Id} failed, after it had succeeded" : $"refund {refund.Id} failed");
+        EndByNotice(checkout, refund, notice, succeeded: false);
         return "refund_failed";
     }
+
+    /// <summary>Ends a refund, and keeps the provider's id of it, so that it is known when the provider tells of it again.</summary>
+    private void EndByNotice(Checkout checkout, Refund refund, PaymentNotice notice, bool succeeded) =>
+        output.Add(new RefundEndedEvent(checkout.Key, refund.Id, succeeded, NewIdOf(checkout, refund, notice), "the provider's notice"));
 
     private string Disputed(Checkout checkout, PaymentNotice notice)
     {
@@ -355,17 +420,38 @@ internal sealed class PaymentDecisions(CheckoutBook book, CheckoutSink output, C
     private static Payment? PaymentOf(Checkout checkout, PaymentNotice notice) =>
         notice.Transaction is { } transaction ? checkout.FindPayment(transaction) : checkout.Payments.Count == 1 ? checkout.Payments[0] : null;
 
-    /// <summary>By our id; or, of one that was made by hand, the only one that waits with this amount.</summary>
-    private static Refund? RefundOf(Checkout checkout, Payment? payment, PaymentNotice notice)
-    {
-        if (checkout.Refunds.Find(r => notice.Refund is { } id && (RefundIds.Of(checkout.Key, r.Id) == id || r.ProviderRefund == id)) is { } named)
-        {
-            return named;
-        }
+    /// <summary>What the provider calls a refund; where it doesn't say, the event that tells of it.</summary>
+    private static string ProviderIdOf(PaymentNotice notice) => notice.Refund ?? notice.EventId;
 
-        Refund[] waiting = [.. checkout.Refunds.Where(r => r.Payment == payment && r.State == RefundState.Pending && r.Amount == notice.Amount && !checkout.Calls)];
-        return waiting.Length == 1 ? waiting[0] : null;
+    /// <summary>The same, when the refund has none yet and its own id doesn't say it.</summary>
+    private static string? NewIdOf(Checkout checkout, Refund refund, PaymentNotice notice) =>
+        ProviderIdOf(notice) is var id && refund.ProviderRefund is null && !IsMadeOf(checkout, refund, id) ? id : null;
+
+    private static bool IsMadeOf(Checkout checkout, Refund refund, string id) =>
+        RefundIds.Of(checkout.Key, refund.Id) == id || refund.Id == CheckoutBook.ProviderPrefix + id;
+
+    /// <summary>
+    /// The refund that a notice names: as it was sent to the provider, or as the provider calls it. Who makes refunds by hand may have
+    /// given them the shop's own ids.
+    /// </summary>
+    private static Refund? NamedRefund(Checkout checkout, Payment payment, PaymentNotice notice, long amount)
+    {
+        string id = ProviderIdOf(notice);
+        return checkout.Refunds.Find(r => r.ProviderRefund == id || IsMadeOf(checkout, r, id))
+            ?? (checkout.Calls ? null : checkout.Refunds.Find(r => r.Id == notice.Refund && r.ProviderRefund is null && Fits(r, payment, notice, amount == 0 ? r.Amount : amount)));
     }
+
+    /// <summary>Of refunds that are made by hand, the oldest that the provider may mean by an id that isn't known, and that waits.</summary>
+    private static Refund? WaitingRefund(Checkout checkout, Payment payment, PaymentNotice notice, long amount) =>
+        checkout.Calls ? null : checkout.Refunds.Find(r => r.State == RefundState.Pending && r.ProviderRefund is null && Fits(r, payment, notice, amount));
+
+    /// <summary>The same of those that somebody settled. What was made at the provider has its own name, also if an earlier version kept it in the id alone.</summary>
+    private static Refund? SettledRefund(Checkout checkout, Payment payment, PaymentNotice notice, long amount) =>
+        checkout.Calls ? null : checkout.Refunds.Find(r => r.State == RefundState.Succeeded && r.ProviderRefund is null
+            && !r.Id.StartsWith(CheckoutBook.ProviderPrefix, StringComparison.Ordinal) && Fits(r, payment, notice, amount));
+
+    private static bool Fits(Refund refund, Payment payment, PaymentNotice notice, long amount) =>
+        refund.Payment == payment && refund.Amount == amount && (notice.Currency.Length == 0 || notice.Currency == payment.Currency);
 
     /// <summary>When a call about the order is made again, unix milliseconds; 0: not by itself.</summary>
     private long NextOrderCall(Checkout checkout, PaymentCall call, AnswerPaymentCall command, long nowMs)
@@ -430,6 +516,14 @@ internal sealed class PaymentDecisions(CheckoutBook book, CheckoutSink output, C
                 output.Add(new RefundEndedEvent(checkout.Key, refund.Id, Succeeded: false, result.ProviderId, result.Text));
                 Alert(checkout, $"refund {refund.Id} was refused: {result.Text}");
                 break;
+        }
+    }
+
+    private void TellOddAmount(PaymentNotice notice)
+    {
+        if (!Amounts.IsOne(notice.Amount))
+        {
+            Alerts?.Add($"channel {notice.Channel} tells of an amount that can't be one ({notice.Amount}, {notice.Type}, checkout '{notice.Checkout}'): kept, and nothing follows from it");
         }
     }
 

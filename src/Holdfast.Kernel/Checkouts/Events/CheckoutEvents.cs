@@ -284,7 +284,7 @@ public sealed record CheckoutResolvedEvent(string Checkout, bool Accept, bool Re
     }
 }
 
-/// <summary>A finished checkout left memory.</summary>
+/// <summary>A finished checkout left memory; or what was in suspense was found to be a checkout's payment.</summary>
 public sealed record CheckoutForgottenEvent(string Checkout) : CheckoutEvent(Checkout)
 {
     private protected override EventType Type => EventType.CheckoutForgotten;

@@ -85,7 +85,7 @@ internal sealed class Checkout
 
     /// <summary>What may still go back of a payment.</summary>
     public long Refundable(Payment payment) =>
-        payment.Amount - Refunds.Where(r => r.Payment == payment && r.State != RefundState.Failed).Sum(r => r.Amount);
+        Amounts.Sum(Refunds.Where(r => r.Payment == payment && r.State != RefundState.Failed).Select(r => -r.Amount).Prepend(payment.Amount));
 
     /// <summary>The progress that a call is about, or null when there is no such refund.</summary>
     public CallProgress? ProgressOf(PaymentOp op, string? refund) => refund is null ? Progress[(int)op] : FindRefund(refund)?.Progress;

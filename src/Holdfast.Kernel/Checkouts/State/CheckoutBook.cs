@@ -69,6 +69,8 @@ internal sealed class CheckoutBook(Ledger ledger, CheckoutOptions options)
         Stuck += (checkout.IsStuck ? 1 : 0) - (wasStuck ? 1 : 0);
         if (happened is CheckoutForgottenEvent)
         {
+            Open -= checkout.IsOpen ? 1 : 0;
+            Stuck -= checkout.IsStuck ? 1 : 0;
             Forget(checkout);
         }
         else
@@ -353,6 +355,7 @@ internal sealed class CheckoutBook(Ledger ledger, CheckoutOptions options)
 
     private void Forget(Checkout checkout)
     {
+        StopCalls(checkout);
         _byKey.Remove(checkout.Key);
         _known.Remove(checkout.InKnown!);
         foreach (Payment payment in checkout.Payments)

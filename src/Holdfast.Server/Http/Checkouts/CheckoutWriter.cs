@@ -49,8 +49,8 @@ internal static class CheckoutWriter
 
         Text(json, "payUrl", checkout.PayUrl);
         Text(json, "providerOrder", checkout.ProviderOrder);
-        Amount(json, "paid", checkout.Paid, checkout.Currency);
-        Amount(json, "refunded", checkout.Refunded, checkout.Currency);
+        Amount(json, "paid", checkout.Paid, checkout.PaidCurrency);
+        Amount(json, "refunded", checkout.Refunded, checkout.PaidCurrency);
         json.WriteBoolean("rescued"u8, checkout.Rescued);
         json.WriteBoolean("stuck"u8, checkout.IsStuck);
         json.WriteStartArray("payments"u8);
