@@ -16,10 +16,13 @@ internal static class PathId
     private const string RouteValue = "id";
 
     /// <summary>The id as UTF-8; empty when the path is not to be understood.</summary>
-    public static byte[] Of(HttpContext context)
+    public static byte[] Of(HttpContext context) => Of(context, RouteValue, 0);
+
+    /// <summary>Another id that the path names, so many parts behind where the first id stands; empty when the path is not to be understood.</summary>
+    public static byte[] Of(HttpContext context, string routeValue, int partsBehind)
     {
-        string id = context.GetRouteValue(RouteValue) as string ?? "";
-        return id.Contains('%', StringComparison.Ordinal) ? Decode(AsSent(context)) : Encoding.UTF8.GetBytes(id);
+        string id = context.GetRouteValue(routeValue) as string ?? "";
+        return id.Contains('%', StringComparison.Ordinal) ? Decode(AsSent(context, IdPlace(context) + partsBehind)) : Encoding.UTF8.GetBytes(id);
     }
 
     /// <summary>The path of a thing with an id of its own: the call's path up to there, and the id encoded anew (what Kestrel decoded can't be told apart any more).</summary>
@@ -41,7 +44,7 @@ internal static class PathId
 
     private static int IdPlace(HttpContext context) => context.Request.RouteValues.ContainsKey("space") ? 5 : 3;
 
-    private static string AsSent(HttpContext context)
+    private static string AsSent(HttpContext context, int place)
     {
         string target = context.Features.Get<IHttpRequestFeature>()?.RawTarget ?? "";
         int query = target.IndexOf('?', StringComparison.Ordinal);
@@ -53,7 +56,6 @@ internal static class PathId
             return "";
         }
 
-        int place = IdPlace(context);
         return place < sent.Length ? sent[place] : "";
     }
 

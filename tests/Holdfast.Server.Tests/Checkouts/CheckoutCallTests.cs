@@ -76,6 +76,59 @@ public sealed class CheckoutCallTests : IAsyncLifetime
         (many.Status, many.Code).ShouldBe((409, "insufficient"));
     }
 
+    [Theory]
+    [InlineData("a/b")]
+    [InlineData("a%2Fb")]
+    [InlineData("50%25 off")]
+    [InlineData("100% back")]
+    public async Task Refunds_and_payments_are_named_by_any_id(string id)
+    {
+        string encoded = Uri.EscapeDataString(id);
+        await _shop.BeginAsync("c");
+        await _shop.TellAsync("payment.succeeded", "c");
+        (await _shop.SendAsync("/v1/checkouts/c/refunds", $$"""{"id":"{{id}}"}""")).Status.ShouldBe(200);
+
+        foreach (string root in (string[])["/v1", "/v1/spaces/default"])
+        {
+            (await _shop.SendAsync($"{root}/checkouts/c/refunds/{encoded}/settle", """{"state":"succeeded","reason":"by hand"}""")).Status.ShouldBe(200);
+        }
+
+        (await _shop.MoneyAsync("c")).ShouldBe($"paid: p1=order | {id}=succeeded:5000");
+        await _shop.TellAsync("payment.succeeded", "nobody", id);
+        (await _shop.SendAsync($"/v1/suspense/psp/{encoded}/refund", """{"reason":"nobody's"}""")).Status.ShouldBe(200);
+    }
+
+    [Fact]
+    public async Task What_was_paid_and_went_back_is_told_in_the_payments_currency()
+    {
+        await _shop.BeginAsync("c");
+        await _shop.TellAsync("payment.succeeded", "c", currency: "USD");
+        await _shop.SendAsync("/v1/checkouts/c/resolve", """{"decision":"accept","reason":"close enough"}""");
+        await _shop.SendAsync("/v1/checkouts/c/refunds", """{"id":"r","amount":{"value":100,"currency":"USD"}}""");
+        await _shop.TellAsync("refund.succeeded", "c", amount: 100, currency: "USD", refund: "r");
+
+        JsonObject view = await _shop.CheckoutAsync("c");
+
+        view["paid"]!.ToJsonString().ShouldBe("""{"value":5000,"currency":"USD"}""");
+        view["refunded"]!.ToJsonString().ShouldBe("""{"value":100,"currency":"USD"}""");
+        view["amount"]!.ToJsonString().ShouldBe("""{"value":5000,"currency":"EUR"}""");
+    }
+
+    [Fact]
+    public async Task Its_hold_is_not_consumed_or_released_by_the_holds_own_calls()
+    {
+        await _shop.BeginAsync("c", quantity: 2);
+        foreach ((string call, string body) in ((string, string)[])[("confirm", ""), ("confirm", """{"lines":[{"resource":"sku","quantity":1}]}"""), ("cancel", ""), ("extend", """{"ttlSeconds":1}""")])
+        {
+            (await _shop.SendAsync("/v1/holds/c:hold/" + call, body)).ShouldBeProblem(409, "conflict");
+        }
+
+        Reply batch = await _shop.Server.PostAsync("/v1/batch", """{"op":"cancel","id":"c:hold"}""", type: "application/x-ndjson");
+        batch.Text.ShouldContain("conflict");
+        await _shop.TellAsync("payment.succeeded", "c");
+        (await _shop.BucketsAsync()).ShouldBe((0, 0, 2));
+    }
+
     [Fact]
     public async Task Its_events_are_streamed_until_it_is_final()
     {

@@ -89,9 +89,15 @@ public sealed class CheckoutServer : IAsyncDisposable
                 ["refund"] = refund,
             },
         }.ToJsonString();
-        string id = eventId ?? $"{type}-{checkout}-{transaction}-{refund}";
+        byte[] bytes = Encoding.UTF8.GetBytes(body);
+        return PostAsync("/v1/callbacks/psp", bytes, Signed(eventId ?? $"{type}-{checkout}-{transaction}-{refund}", bytes, ageSeconds));
+    }
+
+    /// <summary>The headers of a callback of <c>psp</c>.</summary>
+    public static (string Name, string Value)[] Signed(string eventId, byte[] body, long ageSeconds = 0)
+    {
         long timestamp = DateTimeOffset.UtcNow.ToUnixTimeSeconds() - ageSeconds;
-        return PostAsync("/v1/callbacks/psp", Encoding.UTF8.GetBytes(body), ("webhook-id", id), ("webhook-timestamp", timestamp.ToString(CultureInfo.InvariantCulture)), ("webhook-signature", Key.Sign(id, timestamp, Encoding.UTF8.GetBytes(body))));
+        return [("webhook-id", eventId), ("webhook-timestamp", timestamp.ToString(CultureInfo.InvariantCulture)), ("webhook-signature", Key.Sign(eventId, timestamp, body))];
     }
 
     public async Task<int> PostAsync(string path, byte[] body, params (string Name, string Value)[] headers) => (await PostForReplyAsync(path, body, headers)).Status;
@@ -106,7 +112,7 @@ public sealed class CheckoutServer : IAsyncDisposable
         }
 
         using HttpResponseMessage response = await Server.Http.SendAsync(request);
-        return new Reply((int)response.StatusCode, await response.Content.ReadAsStringAsync(), response.Content.Headers.ContentType?.MediaType, null, null);
+        return new Reply((int)response.StatusCode, await response.Content.ReadAsStringAsync(), response.Content.Headers.ContentType?.MediaType, null, response.Headers.RetryAfter?.Delta);
     }
 
     public async Task<JsonObject> CheckoutAsync(string id, string? prefer = null) => (await SendAsync("/v1/checkouts/" + id, null, prefer)).Json;

@@ -256,6 +256,48 @@ public sealed class PaymentEdgeCaseTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task E37_TheSameRefundCallbackAgain_AndReadAgain_CountsOnce()
+    {
+        await _shop.BeginAsync("c");
+        await _shop.TellAsync("payment.succeeded", "c");
+        await _shop.SendAsync("/v1/checkouts/c/refunds", """{"id":"r1","amount":{"value":300,"currency":"EUR"}}""");
+        await _shop.SendAsync("/v1/checkouts/c/refunds", """{"id":"r2","amount":{"value":300,"currency":"EUR"}}""");
+        for (int i = 0; i < 2; i++)
+        {
+            (await _shop.TellAsync("refund.succeeded", "c", amount: 300, refund: "re_77")).ShouldBe(204);
+        }
+
+        await _shop.SendAsync("/v1/callbacks/psp/replay", "{}");
+
+        (await _shop.MoneyAsync("c")).ShouldBe("paid: p1=order | r1=succeeded:300 r2=pending:300");
+        ((long)(await _shop.CheckoutAsync("c"))["refunded"]!["value"]!).ShouldBe(300);
+    }
+
+    [Fact]
+    public async Task AnAmountThatIsNone_IsAcknowledgedAndTheSpaceServesOn()
+    {
+        await _shop.BeginAsync("c");
+        await _shop.TellAsync("payment.succeeded", "c");
+        await _shop.SendAsync("/v1/checkouts/c/refunds", """{"id":"r1","amount":{"value":300,"currency":"EUR"}}""");
+        (await _shop.TellAsync("refund.succeeded", "c", amount: long.MaxValue, refund: "re_1")).ShouldBe(204);
+        (await _shop.TellAsync("refund.succeeded", "c", amount: long.MaxValue, refund: "re_2")).ShouldBe(204);
+
+        (await _shop.MoneyAsync("c")).ShouldBe("paid: p1=order | r1=pending:300");
+    }
+
+    [Fact]
+    public async Task WhatIsToComeAgain_IsAnsweredUnavailable()
+    {
+        byte[] body = Encoding.UTF8.GetBytes("""{"type":"refund.succeeded","data":{"transaction":"p9","amount":{"value":300,"currency":"EUR"},"refund":"re_9"}}""");
+        (string, string)[] headers = CheckoutServer.Signed("e", body);
+
+        Reply early = await _shop.PostForReplyAsync("/v1/callbacks/psp", body, headers);
+        early.ShouldBeProblem(503, "unavailable");
+        (await _shop.PostAsync("/v1/callbacks/psp", body, headers)).ShouldBe(204, "it belongs to nobody: asking once more is enough");
+        (await _shop.PostForReplyAsync("/v1/spaces/nowhere/callbacks/psp", body, headers)).ShouldBeProblem(503, "unavailable");
+    }
+
+    [Fact]
     public async Task E38_DeadlineReachedWhileTheShopperIsPaying_ClosedAtTheProviderFirst()
     {
         await _shop.BeginAsync("unpaid", "simulator", ttlSeconds: "0.5");

@@ -59,6 +59,22 @@ public sealed class EventStreamTests
     }
 
     [Fact]
+    public async Task A_stream_that_is_opened_again_goes_on_where_its_reader_was_and_not_where_it_began()
+    {
+        await using RunningServer server = await RunningServer.StartAsync();
+        await server.StockAsync("sku", 10);
+        await server.TryAsync("h", "sku");
+        await using EventStream first = await EventStream.OpenAsync(server, "/v1/events?after=0");
+        while ((await first.NextAsync())["type"]!.GetValue<string>() != "held")
+        {
+        }
+
+        await server.PostAsync("/v1/holds/h/confirm");
+        await using EventStream again = await EventStream.OpenAsync(server, "/v1/events?after=0", first.LastId);
+        (await again.NextAsync())["type"]!.GetValue<string>().ShouldBe("confirmed");
+    }
+
+    [Fact]
     public async Task Without_a_place_a_stream_begins_now_and_wrong_places_are_400()
     {
         await using RunningServer server = await RunningServer.StartAsync();

@@ -64,8 +64,14 @@ internal sealed partial class CallbackCalls(
         }
 
         limit.Genuine(address);
-        CallbackOutcome outcome = await KeepAsync(context, name, channel, notice);
-        await ReplyAsync(context, channel.Reply(outcome));
+        CallbackReply reply = channel.Reply(await KeepAsync(context, name, channel, notice));
+        if (reply is { Status: StatusCodes.Status503ServiceUnavailable, ContentType: null })
+        {
+            await RefuseAsync(context, Problem.Of(Code.Unavailable), "it could not be taken, or came before the payment that it is about: send it again later");
+            return;
+        }
+
+        await ReplyAsync(context, reply);
     }
 
     private async Task<CallbackOutcome> KeepAsync(HttpContext context, string name, IPaymentChannel channel, PaymentNotice notice)

@@ -82,7 +82,7 @@ internal sealed class CheckoutCalls(SpaceCall frame, SpaceHost host, PaymentHost
             "failed" => false,
             _ => throw new BodyException("state must be succeeded or failed"),
         };
-        return new SettleRefund(host.Hasher, Id(context), Uri.UnescapeDataString((string)context.GetRouteValue("refund")!), succeeded, CheckoutBody.Reason(given));
+        return new SettleRefund(host.Hasher, Id(context), Encoding.UTF8.GetString(PathId.Of(context, "refund", partsBehind: 2)), succeeded, CheckoutBody.Reason(given));
     });
 
     private Task SuspenseRefundAsync(HttpContext context) => AskAsync(context, body =>
@@ -90,7 +90,7 @@ internal sealed class CheckoutCalls(SpaceCall frame, SpaceHost host, PaymentHost
         JsonElement given = JsonBody.Parse(body, optional: false);
         JsonBody.Known(given, "reason");
         return new ResolveCheckout(
-            host.Hasher, (string)context.GetRouteValue("channel")!, Uri.UnescapeDataString((string)context.GetRouteValue("transaction")!), CheckoutBody.Reason(given));
+            host.Hasher, (string)context.GetRouteValue("channel")!, Encoding.UTF8.GetString(PathId.Of(context, "transaction", partsBehind: 1)), CheckoutBody.Reason(given));
     });
 
     private Task AskAsync(HttpContext context, Func<ReadOnlyMemory<byte>, CheckoutCommand> read) => frame.RunAsync(context, async (call, space) =>

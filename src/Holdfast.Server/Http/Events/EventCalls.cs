@@ -69,9 +69,10 @@ internal sealed class EventCalls(SpaceOf spaces, CallPool calls, SpaceHost host,
 
     private static bool TryAfter(HttpContext context, Space space, out long after)
     {
-        string? text = context.Request.Query["after"].ToString() is { Length: > 0 } query ? query : context.Request.Headers["Last-Event-ID"];
+        // A browser that connects again sends the query of its first time, and in the header how far it has come.
+        string text = context.Request.Headers["Last-Event-ID"].ToString() is { Length: > 0 } last ? last : context.Request.Query["after"].ToString();
         after = space.Durable.Sequence;
-        return string.IsNullOrEmpty(text) || long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out after);
+        return text.Length == 0 || long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out after);
     }
 
     private static async Task<long> FirstAfterAsync(Space space, long after, CancellationToken cancellationToken)
