@@ -349,12 +349,12 @@ internal sealed class PaymentDecisions(CheckoutBook book, CheckoutSink output, C
         long amount = notice.AmountIsTotal
             ? Amounts.Sum(checkout.Refunds.Where(r => r.Payment == payment && r.State == RefundState.Succeeded).Select(r => -r.Amount).Prepend(notice.Amount))
             : notice.Amount;
-        Refund? refund = NamedRefund(checkout, payment, notice, amount)
-            ?? SettledRefund(checkout, payment, notice, amount)
-            ?? WaitingRefund(checkout, payment, notice, amount);
+        Refund? refund = RefundMatch.Named(checkout, payment, notice, amount)
+            ?? RefundMatch.Settled(checkout, payment, notice, amount)
+            ?? RefundMatch.Waiting(checkout, payment, notice, amount);
         if (refund is { State: RefundState.Succeeded })
         {
-            if (NewIdOf(checkout, refund, notice) is { } id)
+            if (RefundMatch.NewIdOf(checkout, refund, notice) is { } id)
             {
                 // An operator had said so before the provider did: only the provider's id is news.
                 output.Add(new RefundEndedEvent(checkout.Key, refund.Id, Succeeded: true, id, null));
@@ -371,7 +371,7 @@ internal sealed class PaymentDecisions(CheckoutBook book, CheckoutSink output, C
         if (refund is null)
         {
             // Made at the provider, not here: the books must say so all the same.
-            string made = CheckoutBook.ProviderPrefix + ProviderIdOf(notice);
+            string made = CheckoutBook.ProviderPrefix + RefundMatch.ProviderIdOf(notice);
             output.Add(new RefundBegunEvent(checkout.Key, made, payment.Transaction, amount, "made at the provider", 0));
             refund = checkout.FindRefund(made)!;
         }
@@ -388,7 +388,7 @@ internal sealed class PaymentDecisions(CheckoutBook book, CheckoutSink output, C
     private string RefundFailed(Checkout checkout, PaymentNotice notice, bool known)
     {
         Payment payment = PaymentOf(checkout, notice)!;
-        Refund? refund = NamedRefund(checkout, payment, notice, notice.Amount) ?? WaitingRefund(checkout, payment, notice, notice.Amount);
+        Refund? refund = RefundMatch.Named(checkout, payment, notice, notice.Amount) ?? RefundMatch.Waiting(checkout, payment, notice, notice.Amount);
         if (refund is null or { State: RefundState.Failed } || (known && refund.State == RefundState.Succeeded))
         {
             return "kept";
@@ -402,7 +402,7 @@ internal sealed class PaymentDecisions(CheckoutBook book, CheckoutSink output, C
 
     /// <summary>Ends a refund, and keeps the provider's id of it, so that it is known when the provider tells of it again.</summary>
     private void EndByNotice(Checkout checkout, Refund refund, PaymentNotice notice, bool succeeded) =>
-        output.Add(new RefundEndedEvent(checkout.Key, refund.Id, succeeded, NewIdOf(checkout, refund, notice), "the provider's notice"));
+        output.Add(new RefundEndedEvent(checkout.Key, refund.Id, succeeded, RefundMatch.NewIdOf(checkout, refund, notice), "the provider's notice"));
 
     private string Disputed(Checkout checkout, PaymentNotice notice)
     {
@@ -419,39 +419,6 @@ internal sealed class PaymentDecisions(CheckoutBook book, CheckoutSink output, C
 
     private static Payment? PaymentOf(Checkout checkout, PaymentNotice notice) =>
         notice.Transaction is { } transaction ? checkout.FindPayment(transaction) : checkout.Payments.Count == 1 ? checkout.Payments[0] : null;
-
-    /// <summary>What the provider calls a refund; where it doesn't say, the event that tells of it.</summary>
-    private static string ProviderIdOf(PaymentNotice notice) => notice.Refund ?? notice.EventId;
-
-    /// <summary>The same, when the refund has none yet and its own id doesn't say it.</summary>
-    private static string? NewIdOf(Checkout checkout, Refund refund, PaymentNotice notice) =>
-        ProviderIdOf(notice) is var id && refund.ProviderRefund is null && !IsMadeOf(checkout, refund, id) ? id : null;
-
-    private static bool IsMadeOf(Checkout checkout, Refund refund, string id) =>
-        RefundIds.Of(checkout.Key, refund.Id) == id || refund.Id == CheckoutBook.ProviderPrefix + id;
-
-    /// <summary>
-    /// The refund that a notice names: as it was sent to the provider, or as the provider calls it. Who makes refunds by hand may have
-    /// given them the shop's own ids.
-    /// </summary>
-    private static Refund? NamedRefund(Checkout checkout, Payment payment, PaymentNotice notice, long amount)
-    {
-        string id = ProviderIdOf(notice);
-        return checkout.Refunds.Find(r => r.ProviderRefund == id || IsMadeOf(checkout, r, id))
-            ?? (checkout.Calls ? null : checkout.Refunds.Find(r => r.Id == notice.Refund && r.ProviderRefund is null && Fits(r, payment, notice, amount == 0 ? r.Amount : amount)));
-    }
-
-    /// <summary>Of refunds that are made by hand, the oldest that the provider may mean by an id that isn't known, and that waits.</summary>
-    private static Refund? WaitingRefund(Checkout checkout, Payment payment, PaymentNotice notice, long amount) =>
-        checkout.Calls ? null : checkout.Refunds.Find(r => r.State == RefundState.Pending && r.ProviderRefund is null && Fits(r, payment, notice, amount));
-
-    /// <summary>The same of those that somebody settled. What was made at the provider has its own name, also if an earlier version kept it in the id alone.</summary>
-    private static Refund? SettledRefund(Checkout checkout, Payment payment, PaymentNotice notice, long amount) =>
-        checkout.Calls ? null : checkout.Refunds.Find(r => r.State == RefundState.Succeeded && r.ProviderRefund is null
-            && !r.Id.StartsWith(CheckoutBook.ProviderPrefix, StringComparison.Ordinal) && Fits(r, payment, notice, amount));
-
-    private static bool Fits(Refund refund, Payment payment, PaymentNotice notice, long amount) =>
-        refund.Payment == payment && refund.Amount == amount && (notice.Currency.Length == 0 || notice.Currency == payment.Currency);
 
     /// <summary>When a call about the order is made again, unix milliseconds; 0: not by itself.</summary>
     private long NextOrderCall(Checkout checkout, PaymentCall call, AnswerPaymentCall command, long nowMs)
