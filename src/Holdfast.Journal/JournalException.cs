@@ -14,6 +14,9 @@ public enum JournalFault
 
     /// <summary>The frame may or may not be durable (connection lost inside the commit). Reload the tail to learn which.</summary>
     Unknown,
+
+    /// <summary>There is nothing to read: a place for a journal, but none was ever opened there.</summary>
+    NoJournal,
 }
 
 /// <summary>An append, read or open that storage did not carry out.</summary>

@@ -1,4 +1,6 @@
 using Holdfast.Engine;
+using Holdfast.Journal;
+using Holdfast.Journal.Sqlite;
 using Holdfast.Kernel;
 using Holdfast.TestKit;
 using Microsoft.Data.Sqlite;
@@ -109,6 +111,57 @@ public sealed class VerifyTests : IDisposable
     }
 
     [Fact]
+    public async Task A_space_that_cannot_be_read_is_bad_and_the_others_are_verified_all_the_same()
+    {
+        await WriteJournalAsync("shop-2");
+        await File.WriteAllTextAsync(_folder.File("holdfast@junk.db"), new string('x', 5000));
+        Execute(_folder.File("holdfast@another.db"), "CREATE TABLE others(id INTEGER)");
+
+        ProgramRun run = await VerifyAsync();
+
+        run.ExitCode.ShouldBe(1, run.Error);
+        run.Output.ShouldContain("another: BAD: can't be read: ");
+        run.Output.ShouldContain("default: good");
+        run.Output.ShouldContain("junk: BAD");
+        run.Output.ShouldContain("shop-2: good");
+        run.Error.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task What_the_failed_creation_of_a_space_leaves_is_told_and_no_problem()
+    {
+        await WriteJournalAsync("shop-2");
+        await File.WriteAllBytesAsync(_folder.File("holdfast@shop-1.db"), []);
+        Execute(_folder.File("holdfast@shop-0.db"), "PRAGMA journal_mode=WAL");
+
+        ProgramRun run = await VerifyAsync();
+
+        run.ExitCode.ShouldBe(0, run.Error + run.Output);
+        run.Output.ShouldContain("shop-0: empty, never opened");
+        run.Output.ShouldContain("shop-1: empty, never opened");
+        run.Output.ShouldContain("shop-2: good");
+    }
+
+    [Fact]
+    public async Task An_empty_file_in_the_place_of_a_journal_that_was_in_use_is_bad()
+    {
+        await WriteJournalAsync("shop-2");
+        await File.WriteAllBytesAsync(Journal, []);
+        await File.WriteAllBytesAsync(_folder.File("holdfast@shop-1.db"), []);
+        await using (IJournal lost = new SqliteJournalStore(Journal).Get("shop-1"))
+        {
+            await lost.WriteSnapshotAsync(7, (stream, _) => stream.WriteAsync("what it was"u8.ToArray()).AsTask(), TestContext.Current.CancellationToken);
+        }
+
+        ProgramRun run = await VerifyAsync();
+
+        run.ExitCode.ShouldBe(1, run.Error + run.Output);
+        run.Output.ShouldContain("default: BAD: can't be read: ");
+        run.Output.ShouldContain("shop-1: BAD");
+        run.Output.ShouldContain("shop-2: good");
+    }
+
+    [Fact]
     public async Task Nothing_there_is_neither_good_nor_bad()
     {
         (await VerifyAsync()).ExitCode.ShouldBe(2);
@@ -167,17 +220,21 @@ public sealed class VerifyTests : IDisposable
         write.ExecuteNonQuery().ShouldBe(1);
     }
 
-    private void Execute(string sql)
+    private void Execute(string sql) => Execute(Journal, sql).ShouldBe(1);
+
+    private static int Execute(string file, string sql)
     {
-        using SqliteConnection connection = Open();
+        using SqliteConnection connection = Open(file);
         using SqliteCommand command = connection.CreateCommand();
         command.CommandText = sql;
-        command.ExecuteNonQuery().ShouldBe(1);
+        return command.ExecuteNonQuery();
     }
 
-    private SqliteConnection Open()
+    private SqliteConnection Open() => Open(Journal);
+
+    private static SqliteConnection Open(string file)
     {
-        var connection = new SqliteConnection($"Data Source={Journal};Pooling=False");
+        var connection = new SqliteConnection($"Data Source={file};Pooling=False");
         connection.Open();
         return connection;
     }

@@ -111,6 +111,7 @@ internal static class VerifyCommand
 
         return report switch
         {
+            { IsGood: true, Frames: 0 } => $"{space}: empty, never opened",
             { IsGood: true } => $"{space}: good, {read}, digest {report.Digest:x16}{torn}",
             { FirstBadSequence: { } sequence } => $"{space}: BAD at sequence {sequence}: {report.Problem} (good up to there: {read})",
             _ => $"{space}: BAD: {report.Problem} ({read})",

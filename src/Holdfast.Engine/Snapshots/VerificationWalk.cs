@@ -54,7 +54,15 @@ internal sealed class VerificationWalk(NameHasher hasher) : IDisposable
 
     public async Task WalkAsync(IJournal journal, CancellationToken cancellationToken)
     {
-        _first = await JournalStart.FirstSequenceAsync(journal, cancellationToken);
+        try
+        {
+            _first = await JournalStart.FirstSequenceAsync(journal, cancellationToken);
+        }
+        catch (JournalException e) when (e.Fault == JournalFault.NoJournal && (_snapshotSequence > 0 || _problem is not null))
+        {
+            throw new JournalCorruptException(1, $"There is a snapshot, but no journal any more: {e.Message}", e);
+        }
+
         _last = _first - 1;
         if (await TrimmedToAsync(journal, cancellationToken) is { } kept && kept < _first)
         {

@@ -113,7 +113,9 @@ public sealed partial class SqliteJournal
         }
         catch (SqliteFailure e)
         {
-            throw new JournalException(JournalFault.NotWritten, $"Can't read {_path} (was it opened?): {e.Message}", e);
+            throw reader.QueryLong("SELECT count(*) FROM sqlite_schema") == 0
+                ? new JournalException(JournalFault.NoJournal, $"{_path} is empty: no journal was ever opened there.", e)
+                : new JournalException(JournalFault.NotWritten, $"Can't read {_path}: {e.Message}", e);
         }
     }
 
