@@ -18,7 +18,7 @@ internal sealed class OutletCalls(OutletHost outlets, SpaceCall frame)
         routes.MapPost("outlets/{outlet}/replay", ReplayAsync).Needs(Roles.Operate);
     }
 
-    private Task ListAsync(HttpContext context) => frame.RunAsync(context, async call =>
+    private Task ListAsync(HttpContext context) => frame.RunAsync(context, async (call, _) =>
     {
         call.Out.Begin();
         Utf8JsonWriter json = call.Out.Json;

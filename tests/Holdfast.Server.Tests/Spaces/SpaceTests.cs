@@ -25,7 +25,7 @@ public sealed class SpaceTests
     public async Task A_space_that_does_not_exist_is_404_and_says_how_to_create_it()
     {
         await using RunningServer server = await RunningServer.StartAsync();
-        foreach (string path in new[] { "/v1/spaces/none/holds/h", "/v1/spaces/none/resources/r", "/v1/spaces/none/holds" })
+        foreach (string path in new[] { "/v1/spaces/none/holds/h", "/v1/spaces/none/resources/r", "/v1/spaces/none/holds", "/v1/spaces/none/outlets" })
         {
             (await server.GetAsync(path)).ShouldBeProblem(404, "not_found").Text.ShouldContain("PUT /v1/spaces/none");
         }
