@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
+using Holdfast.Server.Tests.Checkouts;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -74,6 +76,41 @@ public sealed class OpenApiTests
     }
 
     [Fact]
+    public async Task What_a_call_answers_and_where_it_points_is_in_the_document()
+    {
+        await using CheckoutServer shop = await CheckoutServer.StartAsync();
+        RunningServer server = shop.Server;
+        JsonObject document = (await server.GetAsync("/openapi/v1.json")).Json;
+        Declared(document, "put", "/v1/resources/{id}", 201, await server.PutAsync("/v1/resources/other", "{}"));
+        Declared(document, "put", "/v1/spaces/{space}", 201, await server.PutAsync("/v1/spaces/eu"));
+        Declared(document, "put", "/v1/spaces/{space}", 200, await server.PutAsync("/v1/spaces/eu"));
+        Declared(document, "post", "/v1/checkouts", 201, await shop.BeginAsync("c"));
+        Declared(document, "post", "/v1/holds", 201, await server.TryAsync("h", "sku"));
+        Declared(document, "post", "/v1/callbacks/{channel}", 401, await server.PostAsync("/v1/callbacks/psp", "{}"));
+        Declared(document, "get", "/health/live", 200, await server.GetAsync("/health/live"));
+        Declared(document, "get", "/health/ready", 200, await server.GetAsync("/health/ready"));
+        Declared(document, "get", "/metrics", 200, await server.GetAsync("/metrics"));
+        Declared(document, "get", "/openapi/v1.json", 200, await server.GetAsync("/openapi/v1.json"));
+    }
+
+    [Fact]
+    public async Task A_server_that_is_not_ready_answers_as_the_document_says()
+    {
+        var store = new GatedStore();
+        store.Opening.Close();
+        await using RunningServer server = await RunningServer.StartAsync(store: store, ready: false);
+        JsonObject document = (await server.GetAsync("/openapi/v1.json")).Json;
+        try
+        {
+            Declared(document, "get", "/health/ready", 503, await server.GetAsync("/health/ready"));
+        }
+        finally
+        {
+            store.Opening.Open();
+        }
+    }
+
+    [Fact]
     public async Task The_page_to_browse_it_loads_from_this_server_alone()
     {
         await using RunningServer server = await RunningServer.StartAsync();
@@ -85,6 +122,20 @@ public sealed class OpenApiTests
         (await server.GetAsync("/docs/index.js")).Text.ShouldContain("/openapi/v1.json");
         (await server.GetAsync("/docs/swagger-ui-bundle.js")).Status.ShouldBe(200);
         (await server.GetAsync("/docs/swagger-ui.css")).Status.ShouldBe(200);
+    }
+
+    private static void Declared(JsonObject document, string method, string path, int status, Reply reply)
+    {
+        reply.Status.ShouldBe(status, reply.Text);
+        JsonObject said = document["paths"]![path]![method]!["responses"]![status.ToString(CultureInfo.InvariantCulture)].ShouldNotBeNull($"{method} {path} {status}").AsObject();
+        if (said["$ref"] is { } reference)
+        {
+            said = document["components"]!["responses"]![reference.GetValue<string>().Split('/')[^1]]!.AsObject();
+        }
+
+        (said["content"]?.AsObject().ContainsKey(reply.Type!) ?? false).ShouldBe(reply.Text.Length > 0, $"{method} {path} {status} answers {reply.Type}");
+        (said["headers"]?["Location"] is not null).ShouldBe(reply.Location is not null, $"{method} {path} {status} Location");
+        (said["headers"]?["Retry-After"] is not null).ShouldBe(reply.RetryAfter is not null, $"{method} {path} {status} Retry-After");
     }
 
     private static void Fits(JsonObject document, string schema, JsonObject answer)
