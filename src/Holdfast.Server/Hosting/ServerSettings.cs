@@ -126,16 +126,7 @@ public sealed record ServerSettings
             }
 
             IConfigurationRoot fromEnvironment = new ConfigurationBuilder().AddEnvironmentVariables(EnvironmentPrefix).Build();
-            foreach (IConfigurationSection section in fromEnvironment.GetChildren())
-            {
-                // Others' variables may begin as ours do, but a key that is not read would leave the server open.
-                if (section.Key.StartsWith("apikey", StringComparison.OrdinalIgnoreCase) && !Known.Contains(section.Key, StringComparer.OrdinalIgnoreCase))
-                {
-                    throw new SettingsException($"There is no setting {EnvironmentPrefix}{section.Key}. API keys are {EnvironmentPrefix}APIKEYS__0__KEY, __0__NAME and __0__ROLES.");
-                }
-            }
-
-
+            CheckNamesOfKeys();
             ServerSettings settings = From(new ConfigurationBuilder()
                 .AddConfiguration(fromFile)
                 .AddConfiguration(fromEnvironment)
@@ -198,6 +189,11 @@ public sealed record ServerSettings
             throw new SettingsException("data is empty: name a folder, for example ./data.");
         }
 
+        if (Data == ":memory:" || Data.StartsWith("file:", StringComparison.OrdinalIgnoreCase))
+        {
+            throw new SettingsException($"data is '{Data}': it must be a folder's path, for example ./data. (To keep everything in memory, for trials: journal 'memory'.)");
+        }
+
         if (RetentionHours > RetentionHoursMax || CheckoutRetentionHours > RetentionHoursMax)
         {
             throw new SettingsException($"retentionHours and checkoutRetentionHours may be {RetentionHoursMax} at most (a year): all that is remembered is in memory.");
@@ -218,6 +214,21 @@ public sealed record ServerSettings
         ChannelSetup.Check(Channels);
         OutletSettings.Parse(Outlets);
         ProtectedMode.Check(this);
+    }
+
+    /// <summary>Others' variables may begin as ours do, but a key that is not read, however its name is parted, would leave the server open.</summary>
+    private static void CheckNamesOfKeys()
+    {
+        foreach (string name in Environment.GetEnvironmentVariables().Keys)
+        {
+            string letters = string.Concat(name.Where(char.IsLetterOrDigit));
+            string setting = name.Replace("__", ":", StringComparison.Ordinal).Split(':')[0];
+            if (letters.StartsWith("HoldfastApiKey", StringComparison.OrdinalIgnoreCase)
+                && !setting.Equals(EnvironmentPrefix + "apiKeys", StringComparison.OrdinalIgnoreCase))
+            {
+                throw new SettingsException($"There is no setting {name}. API keys are {EnvironmentPrefix}APIKEYS__0__KEY, __0__NAME and __0__ROLES.");
+            }
+        }
     }
 
     /// <summary>The items of a list. A text in its place would else count as an empty one: a server without any keys, for example.</summary>

@@ -57,17 +57,26 @@ public sealed class ServerSettingsTests : IDisposable
         refused.Message.ShouldNotContain("whsec_");
     }
 
-    [Fact]
-    public void A_misspelt_key_in_the_environment_does_not_leave_the_server_open()
+    [Theory]
+    [InlineData("HOLDFAST_APIKEY__0__KEY")]
+    [InlineData("HOLDFAST_API_KEYS__0__KEY")]
+    [InlineData("HOLDFAST_API__KEYS__0__KEY")]
+    [InlineData("HOLDFAST__APIKEYS__0__KEY")]
+    [InlineData("HOLDFAST_api-keys__0__key")]
+    [InlineData("HOLDFAST_API_KEY")]
+    public void A_misspelt_key_in_the_environment_does_not_leave_the_server_open(string variable)
     {
-        Environment.SetEnvironmentVariable("HOLDFAST_APIKEY__0__KEY", "0123456789abcdef");
+        Environment.SetEnvironmentVariable(variable, "0123456789abcdef");
         try
         {
-            Should.Throw<SettingsException>(() => Load()).Message.ShouldContain("HOLDFAST_APIKEYS__0__KEY");
+            string message = Should.Throw<SettingsException>(() => Load()).Message;
+            message.ShouldStartWith($"There is no setting {variable}.");
+            message.ShouldContain("HOLDFAST_APIKEYS__0__KEY");
+            message.ShouldNotContain("0123456789abcdef");
         }
         finally
         {
-            Environment.SetEnvironmentVariable("HOLDFAST_APIKEY__0__KEY", null);
+            Environment.SetEnvironmentVariable(variable, null);
         }
     }
 
@@ -97,6 +106,8 @@ public sealed class ServerSettingsTests : IDisposable
     [InlineData("checkoutRetentionHours", "100000", "checkoutRetentionHours")]
     [InlineData("otlp", "collector", "otlp")]
     [InlineData("data", " ", "data")]
+    [InlineData("data", ":memory:", "data")]
+    [InlineData("data", "file:/srv/holdfast", "data")]
     [InlineData("apiKeys:0:key", "short", "apiKeys[0]")]
     [InlineData("apiKeys:0:sha256", "abc", "sha256")]
     [InlineData("apiKeys:0:name", "no-key", "set key")]
