@@ -255,7 +255,7 @@ internal sealed class JournalPipeline
         }
         else
         {
-            _teller.Refuse(batch.Own, batch.Awaited, Kernel.Code.Unavailable, "the outcome is unknown: ask again with the same id");
+            _teller.Refuse(batch.Own, batch.Awaited, "the outcome is unknown: ask again with the same id");
         }
 
         batch.Clear();

@@ -45,7 +45,7 @@ public sealed partial class Space : IAsyncDisposable
         _logger = logger ?? NullLogger.Instance;
         _queue = new RequestQueue(options.QueueCapacity);
 #pragma warning disable RS0030 // Not the injected one: strangers' code runs on real threads, and that clock may stand still, in their tests. It decides nothing.
-        _teller = new Teller(_queue, TimeProvider.System) { NotTaken = NotTaken };
+        _teller = new Teller(_queue, TimeProvider.System) { NotTaken = NotTaken, Metrics = Metrics };
 #pragma warning restore RS0030
         _loader = new SpaceLoader(name, journal, options, hasher, time, _logger);
         _thread = new Thread(Run) { IsBackground = true, Name = "holdfast space " + name };
@@ -204,6 +204,7 @@ public sealed partial class Space : IAsyncDisposable
     {
         if (_stopping.IsCancellationRequested || _status == SpaceStatus.Stopped)
         {
+            Metrics.Unavailable(1);
             return Answer.Refused(Code.Unavailable, Trouble ?? "the space is stopping");
         }
 
@@ -231,13 +232,12 @@ public sealed partial class Space : IAsyncDisposable
         _teller.EndRuns(); // what waits in a run behind an asker that waits for it would be answered by nobody
         while (_queue.Drain() is { } request)
         {
-            request.Answer = Answer.Refused(Code.Unavailable, Trouble ?? "the space has stopped");
-            _teller.Tell(request);
+            _teller.Refuse(request, Trouble ?? "the space has stopped");
         }
 
         if (!_started.Task.IsCompleted)
         {
-            _started.TrySetException(new HoldfastException(Trouble ?? "the space was stopped before it served"));
+            _started.TrySetException(new HoldfastException($"Space {Name}: {Trouble ?? "it was stopped before it served"}"));
         }
 
         _ends.End();
@@ -377,9 +377,16 @@ public sealed partial class Space : IAsyncDisposable
             _teller.Rescue();
             while (_queue.Take() is { } request)
             {
-                request.Answer = machine.Read(request.Command)
-                    ?? Answer.Refused(Code.Unavailable, "storage can't be written: nothing was executed; free space on the disk, or make it writable, and the server goes on by itself");
-                _teller.Tell(request);
+                if (machine.Read(request.Command) is { } answer)
+                {
+                    request.Answer = answer;
+                    Metrics.Answered(answer.Code);
+                    _teller.Tell(request);
+                }
+                else
+                {
+                    _teller.Refuse(request, "storage can't be written: nothing was executed; free space on the disk, or make it writable, and the server goes on by itself");
+                }
             }
 
             _queue.Publish();
@@ -486,8 +493,7 @@ public sealed partial class Space : IAsyncDisposable
         _teller.Rescue();
         while (_queue.Take() is { } request)
         {
-            request.Answer = Answer.Refused(Code.Unavailable, why);
-            _teller.Tell(request);
+            _teller.Refuse(request, why);
         }
 
         _queue.Publish();

@@ -273,8 +273,8 @@ internal sealed class SpaceLoop(LoadedSpace loaded, JournalPipeline writer, Requ
 
     private void Abandon(string why)
     {
-        teller.Refuse(_batch.Own, _batch.Awaited, Code.Unavailable, why);
-        teller.Refuse(_ownAtOnce, _awaitedAtOnce, Code.Unavailable, why);
+        teller.Refuse(_batch.Own, _batch.Awaited, why);
+        teller.Refuse(_ownAtOnce, _awaitedAtOnce, why);
     }
 
     private void HandOverIfWanted()

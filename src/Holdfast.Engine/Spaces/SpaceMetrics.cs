@@ -10,6 +10,7 @@ public sealed class SpaceMetrics
     private long _events;
     private long _bytes;
     private long _overloaded;
+    private long _unavailable;
     private long _alerts;
     private SpaceMachine? _machine;
 
@@ -46,8 +47,15 @@ public sealed class SpaceMetrics
     /// <summary>Times that people were told to look at a payment.</summary>
     public long Alerts => Volatile.Read(ref _alerts);
 
-    /// <summary>Answers given with a code.</summary>
-    public long Answers(Code code) => code == Code.Overloaded ? Volatile.Read(ref _overloaded) : Volatile.Read(ref _answers[(int)code]);
+    /// <summary>
+    /// Answers given with a code. One that was decided, and became <c>unavailable</c> because it couldn't be written, counts under both.
+    /// </summary>
+    public long Answers(Code code) => code switch
+    {
+        Code.Overloaded => Volatile.Read(ref _overloaded),
+        Code.Unavailable => Volatile.Read(ref _unavailable),
+        _ => Volatile.Read(ref _answers[(int)code]),
+    };
 
     internal void Attach(SpaceMachine machine) => _machine = machine;
 
@@ -59,7 +67,10 @@ public sealed class SpaceMetrics
         Volatile.Write(ref _bytes, _bytes + bytes);
     }
 
+    /// <summary>What the space's thread has decided; the machine answers neither <c>overloaded</c> nor <c>unavailable</c>.</summary>
     internal void Answered(Code code) => _answers[(int)code]++;
+
+    internal void Unavailable(int answers) => Interlocked.Add(ref _unavailable, answers);
 
     internal void Alerted() => Interlocked.Increment(ref _alerts);
 

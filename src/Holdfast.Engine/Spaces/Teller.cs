@@ -25,6 +25,9 @@ internal sealed class Teller(RequestQueue queue, TimeProvider time)
     /// <summary>What a request is answered that the queue doesn't take, for whatever reason.</summary>
     public Func<Answer> NotTaken { get; init; } = static () => QueueFull;
 
+    /// <summary>Where what is answered <c>unavailable</c> is counted.</summary>
+    public SpaceMetrics Metrics { get; init; } = new();
+
     /// <summary>Whether strangers' code runs right now whose requests may be waiting in a run: see <see cref="Rescue"/>.</summary>
     public bool IsTelling => Volatile.Read(ref _activeCount) > 0;
 
@@ -81,20 +84,29 @@ internal sealed class Teller(RequestQueue queue, TimeProvider time)
         }
     }
 
-    /// <summary>Gives every request the same refusal.</summary>
-    public void Refuse(RequestBatch own, RequestBatch awaited, Code code, string why)
+    /// <summary>Answers every request <c>unavailable</c>.</summary>
+    public void Refuse(RequestBatch own, RequestBatch awaited, string why)
     {
         foreach (Request request in own.Span)
         {
-            request.Answer = Answer.Refused(code, why);
+            request.Answer = Answer.Refused(Code.Unavailable, why);
         }
 
         foreach (Request request in awaited.Span)
         {
-            request.Answer = Answer.Refused(code, why);
+            request.Answer = Answer.Refused(Code.Unavailable, why);
         }
 
+        Metrics.Unavailable(own.Count + awaited.Count);
         Tell(own, awaited);
+    }
+
+    /// <summary>Answers one request <c>unavailable</c>.</summary>
+    public void Refuse(Request request, string why)
+    {
+        request.Answer = Answer.Refused(Code.Unavailable, why);
+        Metrics.Unavailable(1);
+        Tell(request);
     }
 
     /// <summary>

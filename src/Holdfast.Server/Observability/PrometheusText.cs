@@ -28,7 +28,7 @@ internal sealed class PrometheusText(SpaceHost host, ViewHost views, CallbackMet
     {
         var text = new StringBuilder(8 * 1024);
         IReadOnlyList<Space> spaces = host.Spaces;
-        Family(text, "holdfast_answers_total", "counter", "Answers given by the space's loop, by code.");
+        Family(text, "holdfast_answers_total", "counter", "Answers of the space, by code; what was decided and couldn't be written counts under unavailable as well.");
         foreach (Space space in spaces)
         {
             foreach (Code code in Enum.GetValues<Code>())

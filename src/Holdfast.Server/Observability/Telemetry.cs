@@ -26,7 +26,7 @@ internal sealed class Telemetry : IDisposable
     public Telemetry(SpaceHost host, IMeterFactory meters)
     {
         _meter = meters.Create(Name);
-        _meter.CreateObservableCounter("holdfast.answers", () => Answers(host), "{answer}", "Answers given by a space's loop, by code.");
+        _meter.CreateObservableCounter("holdfast.answers", () => Answers(host), "{answer}", "Answers of a space, by code; what was decided and couldn't be written counts under unavailable as well.");
         _meter.CreateObservableCounter("holdfast.batches", () => Each(host, s => s.Metrics.Batches), "{batch}", "Batches written to the journal.");
         _meter.CreateObservableCounter("holdfast.events", () => Each(host, s => s.Metrics.Events), "{event}", "Events written to the journal.");
         _meter.CreateObservableGauge("holdfast.queue.length", () => Each(host, s => s.QueueLength), "{request}", "Requests waiting for a space's loop.");

@@ -96,6 +96,53 @@ public sealed class SpaceFaultTests
         space.Space.Status.ShouldBe(SpaceStatus.Running);
     }
 
+    [Fact]
+    public async Task Every_unavailable_answer_is_counted()
+    {
+        bool full = false;
+        var journal = new FaultyJournal(new MemoryJournalStore().Get("default"), _ => Volatile.Read(ref full) ? AppendFate.Full : AppendFate.Written);
+        await using RunningSpace space = await RunningSpace.StartAsync(journal, new SpaceOptions { RetryStorageEvery = TimeSpan.FromHours(1) });
+        await space.StockAsync("sku-1", 10);
+        SpaceMetrics metrics = space.Space.Metrics;
+        metrics.Answers(Code.Unavailable).ShouldBe(0);
+
+        Volatile.Write(ref full, true);
+        (await space.TryAsync("not-written")).Code.ShouldBe(Code.Unavailable);
+        metrics.Answers(Code.Unavailable).ShouldBe(1);
+
+        (await space.TryAsync("read-only")).Code.ShouldBe(Code.Unavailable);
+        metrics.Answers(Code.Unavailable).ShouldBe(2);
+        long ok = metrics.Answers(Code.Ok);
+        (await space.ReadAsync()).Available.ShouldBe(10);
+        metrics.Answers(Code.Ok).ShouldBe(ok + 1);
+
+        await space.Space.DisposeAsync();
+        (await space.TryAsync("stopped")).Code.ShouldBe(Code.Unavailable);
+        metrics.Answers(Code.Unavailable).ShouldBe(3);
+    }
+
+    [Fact]
+    public async Task What_is_answered_while_storage_is_not_reachable_is_counted()
+    {
+        var journal = new UnreachableJournal(new MemoryJournalStore().Get("default"));
+        await using RunningSpace space = RunningSpace.Create(journal);
+        Task started = space.Space.StartAsync();
+
+        (await space.TryAsync("h")).Code.ShouldBe(Code.Unavailable);
+        space.Space.Metrics.Answers(Code.Unavailable).ShouldBe(1);
+
+        journal.There = true;
+        await started;
+    }
+
+    [Fact]
+    public async Task Why_a_space_did_not_start_names_the_space()
+    {
+        await using RunningSpace space = RunningSpace.Create(new DamagedJournal(new MemoryJournalStore().Get("default")));
+
+        (await Should.ThrowAsync<HoldfastException>(space.Space.StartAsync)).Message.ShouldBe("Space default: " + DamagedJournal.Damage);
+    }
+
     [Theory]
     [InlineData(AppendFate.UnknownLost)]
     [InlineData(AppendFate.UnknownWritten)]
@@ -274,5 +321,20 @@ public sealed class SpaceFaultTests
                 }
             }
         });
+    }
+
+    private sealed class UnreachableJournal(IJournal inner) : DelegatingJournal(inner)
+    {
+        public volatile bool There;
+
+        public override ValueTask<JournalTail> OpenAsync(CancellationToken cancellationToken) =>
+            There ? Inner.OpenAsync(cancellationToken) : throw new JournalException(JournalFault.NotWritten, "no route to the database");
+    }
+
+    private sealed class DamagedJournal(IJournal inner) : DelegatingJournal(inner)
+    {
+        public const string Damage = "Frame 2 doesn't match its SHA-256.";
+
+        public override ValueTask<JournalTail> OpenAsync(CancellationToken cancellationToken) => throw new JournalCorruptException(2, Damage);
     }
 }
