@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Data.Common;
 using System.Threading.Channels;
 using Holdfast.Engine;
 using Holdfast.Engine.Effects;
@@ -22,21 +23,25 @@ internal sealed partial class OutletHost : BackgroundService
     private readonly ILogger<OutletHost> _logger;
     private readonly Dictionary<string, Outlet> _outlets = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, long> _before = new(StringComparer.Ordinal); // each space's sequence before this process wrote
-    private readonly Lazy<OutletStore> _store;
+    private readonly SaidLately _said;
+    private readonly Lock _opening = new();
+    private readonly string? _file;
+    private OutletStore? _store;
     private readonly Channel<bool> _bell = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
 
     public OutletHost(ServerSettings settings, SpaceHost host, ILogger<OutletHost> logger)
     {
         _host = host;
         _logger = logger;
-        _store = new Lazy<OutletStore>(() => new OutletStore(settings.Journal == JournalKind.Memory ? null : Path.Join(settings.Data, "outlets.db")));
+        _said = new SaidLately(host.Time);
+        _file = settings.Journal == JournalKind.Memory ? null : Path.Join(settings.Data, "outlets.db");
         Lazy<IReadOnlyList<SigningKey>> own = new(() => SigningSecretFile.Keys(settings));
         foreach (OutletSettings outlet in OutletSettings.Parse(settings.Outlets))
         {
             IOutletSink sink = outlet.Url is { } url
                 ? new WebhookSink(url, outlet.Secrets.Count > 0 ? outlet.Secrets : own.Value, host.Time)
                 : new RabbitMqSink(outlet.Broker!, outlet.Exchange);
-            _outlets.Add(outlet.Name, new Outlet(outlet, sink));
+            _outlets.Add(outlet.Name, new Outlet(outlet, sink, new SaidLately(host.Time)));
         }
 
         if (_outlets.Count > 0)
@@ -49,11 +54,23 @@ internal sealed partial class OutletHost : BackgroundService
         }
     }
 
+    /// <summary>Opened when first needed; where it couldn't be, it is tried again each time.</summary>
+    private OutletStore Store
+    {
+        get
+        {
+            lock (_opening)
+            {
+                return _store ??= new OutletStore(_file);
+            }
+        }
+    }
+
     /// <summary>How each outlet stands.</summary>
     public IReadOnlyList<OutletStatus> Status => [.. _outlets.Values.Select(o =>
     {
-        (long waiting, long givenUp, string? last) = _store.Value.Count(o.Settings.Name);
-        return new OutletStatus(o.Settings.Name, o.Settings.Url is null ? "rabbitmq" : "webhook", _store.Value.Disabled(o.Settings.Name), waiting, givenUp, last);
+        (long waiting, long givenUp, string? last) = Store.Count(o.Settings.Name);
+        return new OutletStatus(o.Settings.Name, o.Settings.Url is null ? "rabbitmq" : "webhook", Store.Disabled(o.Settings.Name), waiting, givenUp, last);
     })];
 
     /// <summary>Sends everything after a sequence again, under the same ids; also puts a disabled outlet back in use.</summary>
@@ -65,8 +82,8 @@ internal sealed partial class OutletHost : BackgroundService
             return false;
         }
 
-        _store.Value.Disable(outlet, null);
-        _store.Value.SetPosition(outlet, space.Name, after);
+        Store.Disable(outlet, null);
+        Store.SetPosition(outlet, space.Name, after);
         _bell.Writer.TryWrite(true);
         return true;
     }
@@ -79,9 +96,9 @@ internal sealed partial class OutletHost : BackgroundService
             await outlet.Sink.DisposeAsync();
         }
 
-        if (_store.IsValueCreated)
+        lock (_opening)
         {
-            _store.Value.Dispose();
+            _store?.Dispose();
         }
     }
 
@@ -112,7 +129,10 @@ internal sealed partial class OutletHost : BackgroundService
             }
             catch (Exception e) when (e is not OperationCanceledException)
             {
-                CannotFollow(_logger, e.Message, e);
+                if (_said.IsNews(e.Message))
+                {
+                    CannotFollow(_logger, e.Message, Trace(e));
+                }
             }
 
             await WaitAsync(stopping);
@@ -122,11 +142,11 @@ internal sealed partial class OutletHost : BackgroundService
     private async Task ReadAsync(OutletSettings outlet, Space space, CancellationToken stopping)
     {
         long durable = space.Durable.Sequence;
-        if (_store.Value.Position(outlet.Name, space.Name) is not { } at)
+        if (Store.Position(outlet.Name, space.Name) is not { } at)
         {
             // A new outlet tells from this start of the server on; replay tells of what was before.
             at = Math.Min(durable, _before.GetValueOrDefault(space.Name, durable));
-            _store.Value.SetPosition(outlet.Name, space.Name, at);
+            Store.SetPosition(outlet.Name, space.Name, at);
         }
 
         if (at > durable)
@@ -134,7 +154,7 @@ internal sealed partial class OutletHost : BackgroundService
             // An older journal was put back. What it holds was told; what it will hold under these sequences was not.
             JournalPutBack(_logger, outlet.Name, at, space.Name, durable);
             at = durable;
-            _store.Value.SetPosition(outlet.Name, space.Name, at);
+            Store.SetPosition(outlet.Name, space.Name, at);
         }
 
         if (at == durable)
@@ -164,7 +184,7 @@ internal sealed partial class OutletHost : BackgroundService
 
         void Add()
         {
-            _store.Value.Add(outlet.Name, space.Name, at, messages, Now());
+            Store.Add(outlet.Name, space.Name, at, messages, Now());
             if (messages.Count > 0)
             {
                 _outlets[outlet.Name].Bell.Writer.TryWrite(true);
@@ -182,7 +202,7 @@ internal sealed partial class OutletHost : BackgroundService
         {
             try
             {
-                IReadOnlyList<DueMessage> due = _store.Value.Disabled(name) is null ? _store.Value.Due(name, Now(), outlet.Sink.AtOnce) : [];
+                IReadOnlyList<DueMessage> due = Store.Disabled(name) is null ? Store.Due(name, Now(), outlet.Sink.AtOnce) : [];
                 if (due.Count == 0)
                 {
                     await Task.WhenAny(outlet.Bell.Reader.WaitToReadAsync(stopping).AsTask(), Task.Delay(LookEvery, stopping));
@@ -195,7 +215,11 @@ internal sealed partial class OutletHost : BackgroundService
             }
             catch (Exception e) when (e is not OperationCanceledException)
             {
-                CannotSend(_logger, name, e.Message, e);
+                if (outlet.Said.IsNews(e.Message))
+                {
+                    CannotSend(_logger, name, e.Message, Trace(e));
+                }
+
                 await Task.Delay(LookEvery, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
             catch (OperationCanceledException)
@@ -208,7 +232,7 @@ internal sealed partial class OutletHost : BackgroundService
     private async Task SettleAsync(Outlet outlet, IReadOnlyList<DueMessage> due, Delivery[] deliveries, CancellationToken stopping)
     {
         string name = outlet.Settings.Name;
-        _store.Value.Delivered(due.Where((_, i) => deliveries[i].Taken).Select(m => m.Number));
+        Store.Delivered(due.Where((_, i) => deliveries[i].Taken).Select(m => m.Number));
         for (int i = 0; i < due.Count; i++)
         {
             if (deliveries[i].Taken)
@@ -220,7 +244,7 @@ internal sealed partial class OutletHost : BackgroundService
             long? next = deliveries[i].NobodyThere ? Now() + (long)NobodyThereWait.TotalMilliseconds
                 : attempts < outlet.Settings.Schedule.Count ? Now() + (long)outlet.Settings.Schedule[attempts].TotalMilliseconds
                 : null;
-            _store.Value.Failed(due[i].Number, attempts, next, deliveries[i].Text);
+            Store.Failed(due[i].Number, attempts, next, deliveries[i].Text);
             if (next is null)
             {
                 GivenUp(_logger, name, due[i].Id, attempts, deliveries[i].Text);
@@ -229,7 +253,7 @@ internal sealed partial class OutletHost : BackgroundService
 
         if (deliveries.Any(d => d.Gone))
         {
-            _store.Value.Disable(name, "the endpoint answered 410: it wants no more");
+            Store.Disable(name, "the endpoint answered 410: it wants no more");
             Gone(_logger, name);
         }
         else if (deliveries.Any(d => d.SlowDown))
@@ -244,13 +268,16 @@ internal sealed partial class OutletHost : BackgroundService
         _bell.Reader.TryRead(out _);
     }
 
+    /// <summary>Storage that fails is no defect: its words say all.</summary>
+    private static Exception? Trace(Exception e) => e is DbException or IOException or UnauthorizedAccessException or JournalException ? null : e;
+
     private long Now() => _host.Time.GetUtcNow().ToUnixTimeMilliseconds();
 
-    [LoggerMessage(160, LogLevel.Error, "Outlets can't read a journal at the moment: {Reason}")]
-    private static partial void CannotFollow(ILogger logger, string reason, Exception exception);
+    [LoggerMessage(160, LogLevel.Error, "Outlets can't follow the journals at the moment: {Reason}. (It is tried again; at most one such line in ten seconds while the reason stays the same.)")]
+    private static partial void CannotFollow(ILogger logger, string reason, Exception? exception);
 
-    [LoggerMessage(161, LogLevel.Error, "Outlet {Outlet} can't send at the moment: {Reason}")]
-    private static partial void CannotSend(ILogger logger, string outlet, string reason, Exception exception);
+    [LoggerMessage(161, LogLevel.Error, "Outlet {Outlet} can't send at the moment: {Reason}. (It is tried again; at most one such line in ten seconds while the reason stays the same.)")]
+    private static partial void CannotSend(ILogger logger, string outlet, string reason, Exception? exception);
 
     [LoggerMessage(162, LogLevel.Error, "Outlet {Outlet} gives up message {Id} after {Attempts} attempts ({Reason}); replay sends it again.")]
     private static partial void GivenUp(ILogger logger, string outlet, string id, int attempts, string reason);
@@ -261,7 +288,7 @@ internal sealed partial class OutletHost : BackgroundService
     [LoggerMessage(163, LogLevel.Warning, "Outlet {Outlet} answered 410 and is disabled; replay puts it back in use.")]
     private static partial void Gone(ILogger logger, string outlet);
 
-    private sealed record Outlet(OutletSettings Settings, IOutletSink Sink)
+    private sealed record Outlet(OutletSettings Settings, IOutletSink Sink, SaidLately Said)
     {
         public Channel<bool> Bell { get; } = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     }

@@ -15,17 +15,25 @@ internal sealed class OutletStore : IDisposable
     public OutletStore(string? file)
     {
         _connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = file ?? ":memory:", Pooling = false }.ToString());
-        _connection.Open();
-        _connection.Execute("""
-            PRAGMA journal_mode = WAL;
-            PRAGMA synchronous = FULL;
-            CREATE TABLE IF NOT EXISTS position (outlet TEXT NOT NULL, space TEXT NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY (outlet, space)) WITHOUT ROWID;
-            CREATE TABLE IF NOT EXISTS disabled (outlet TEXT NOT NULL PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID;
-            CREATE TABLE IF NOT EXISTS message (
-                number INTEGER PRIMARY KEY AUTOINCREMENT, outlet TEXT NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL, body BLOB NOT NULL,
-                attempts INTEGER NOT NULL, due INTEGER, last TEXT, UNIQUE (outlet, id));
-            CREATE INDEX IF NOT EXISTS message_due ON message (outlet, due);
-            """);
+        try
+        {
+            _connection.Open();
+            _connection.Execute("""
+                PRAGMA journal_mode = WAL;
+                PRAGMA synchronous = FULL;
+                CREATE TABLE IF NOT EXISTS position (outlet TEXT NOT NULL, space TEXT NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY (outlet, space)) WITHOUT ROWID;
+                CREATE TABLE IF NOT EXISTS disabled (outlet TEXT NOT NULL PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID;
+                CREATE TABLE IF NOT EXISTS message (
+                    number INTEGER PRIMARY KEY AUTOINCREMENT, outlet TEXT NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL, body BLOB NOT NULL,
+                    attempts INTEGER NOT NULL, due INTEGER, last TEXT, UNIQUE (outlet, id));
+                CREATE INDEX IF NOT EXISTS message_due ON message (outlet, due);
+                """);
+        }
+        catch
+        {
+            _connection.Dispose(); // not left to the collector: it is tried again every half second
+            throw;
+        }
     }
 
     public long? Position(string outlet, string space)

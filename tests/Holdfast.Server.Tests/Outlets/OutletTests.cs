@@ -1,5 +1,9 @@
+using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
+using Holdfast.Server.Outlets;
 using Holdfast.Server.Tests.Checkouts;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Holdfast.Server.Tests.Outlets;
 
@@ -142,6 +146,32 @@ public sealed class OutletTests
         ((string)receiver.Taken.Single().Body["data"]!["checkout"]!).ShouldBe("b");
     }
 
+    [Fact]
+    public async Task A_store_that_cannot_be_opened_is_told_in_one_line_and_used_when_it_can_be()
+    {
+        using var folder = new TestKit.TempFolder();
+        Directory.CreateDirectory(folder.File("outlets.db")); // refused as on a disk that is full
+        var log = new OutletLog();
+        await using WebhookReceiver receiver = await WebhookReceiver.StartAsync();
+        ServerSettings settings = RunningServer.Settings with
+        {
+            Journal = JournalKind.Sqlite,
+            Data = folder.Path,
+            Channels = new JsonObject { ["simulator"] = new JsonObject() },
+            Outlets = new JsonObject { ["shop"] = new JsonObject { ["url"] = receiver.Url, ["secrets"] = new JsonArray(WebhookReceiver.Secret) } },
+        };
+        await using RunningServer server = await RunningServer.StartAsync(settings, change: builder => builder.Logging.AddProvider(log));
+        await log.Told.WaitAsync(TimeSpan.FromSeconds(30));
+        await server.StockAsync("sku", 1);
+        (await server.PostAsync("/v1/checkouts", """{"id":"c","owner":"ann","lines":[{"resource":"sku","quantity":1}],"amount":{"value":5000,"currency":"EUR"},"channel":"simulator"}"""))
+            .Status.ShouldBeOneOf(201, 202);
+
+        Directory.Delete(folder.File("outlets.db"));
+
+        await receiver.UntilAsync(() => receiver.Types.StartsWith("checkout.begun", StringComparison.Ordinal));
+        log.Entries.ShouldAllBe(e => e.Exception == null, "a line says it");
+    }
+
     [Theory]
     [InlineData("""{"shop":{}}""", "either url")]
     [InlineData("""{"shop":{"url":"ftp://x"}}""", "url must be")]
@@ -186,5 +216,32 @@ public sealed class OutletTests
         }
 
         return CheckoutServer.StartAsync(settings: (settings ?? RunningServer.Settings) with { Outlets = new JsonObject { ["shop"] = outlet } });
+    }
+
+    /// <summary>What outlets complain of.</summary>
+    private sealed class OutletLog : ILoggerProvider, ILogger
+    {
+        private readonly TaskCompletionSource _told = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public ConcurrentQueue<(string Text, Exception? Exception)> Entries { get; } = new();
+
+        public Task Told => _told.Task;
+
+        public ILogger CreateLogger(string categoryName) => categoryName == typeof(OutletHost).FullName ? this : NullLogger.Instance;
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            Entries.Enqueue((formatter(state, exception), exception));
+            _told.TrySetResult();
+        }
+
+        public void Dispose()
+        {
+        }
     }
 }
