@@ -168,6 +168,16 @@ public sealed class ServeTests : IDisposable
         run.Error.ShouldStartWith($"error: data is '{file}'");
     }
 
+    [Fact]
+    public async Task A_folder_where_the_journal_must_be_is_one_clear_error()
+    {
+        Directory.CreateDirectory(_folder.File("holdfast.db"));
+
+        await ShouldSayAsync(
+            new ProcessStartInfo(HoldfastProgram.Path, ["serve", "--data", _folder.Path, "--http", "127.0.0.1:0", "--resp", "off"]),
+            $"'{_folder.File("holdfast.db")}' is a folder");
+    }
+
     public void Dispose() => _folder.Dispose();
 
     private static async Task ShouldSayAsync(ProcessStartInfo start, string says)

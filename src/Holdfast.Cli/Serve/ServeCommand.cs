@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Net.Sockets;
+using Holdfast.Engine;
 using Holdfast.Server;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Hosting;
@@ -50,7 +51,7 @@ internal static class ServeCommand
             await using WebApplication server = HoldfastServer.Create(settings);
             return await ServeAsync(server, settings, untilInputEnds);
         }
-        catch (SettingsException e)
+        catch (Exception e) when (e is SettingsException or HoldfastException)
         {
             Print.Error(e.Message);
             return ExitCode.BadArguments;

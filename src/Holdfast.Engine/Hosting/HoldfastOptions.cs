@@ -14,16 +14,32 @@ namespace Holdfast.Engine;
 public sealed class HoldfastOptions
 {
     /// <summary>Rules and bounds of every space.</summary>
-    public SpaceOptions Space { get; set; } = new();
+    public SpaceOptions Space
+    {
+        get;
+        set => field = Given(value, nameof(Space));
+    } = new();
 
     /// <summary>How calls to participants of transactions are made.</summary>
-    public EffectOptions Effects { get; set; } = new();
+    public EffectOptions Effects
+    {
+        get;
+        set => field = Given(value, nameof(Effects));
+    } = new();
 
     /// <summary>How calls to payment providers are made.</summary>
-    public PaymentOptions Payments { get; set; } = new();
+    public PaymentOptions Payments
+    {
+        get;
+        set => field = Given(value, nameof(Payments));
+    } = new();
 
     /// <summary>Opens the journals. Set by one of the Use methods; SQLite in <c>holdfast.db</c> unless set.</summary>
-    public Func<IJournalStore> JournalStore { get; set; } = () => SqliteJournals("holdfast.db");
+    public Func<IJournalStore> JournalStore
+    {
+        get;
+        set => field = Given(value, nameof(JournalStore));
+    } = () => SqliteJournals("holdfast.db");
 
     /// <summary>Opens the views of a space; null: this host keeps none.</summary>
     internal Func<string, TimeProvider, IViewStore?> ViewStore { get; set; } = SqliteViews("holdfast.db");
@@ -34,8 +50,15 @@ public sealed class HoldfastOptions
     /// Keeps journals in SQLite files: <paramref name="path"/> for the space <c>default</c>, <c>name@space.db</c> beside it
     /// for others. The views stand beside their journal: <c>name.views.db</c>, <c>name@space.views.db</c>.
     /// </summary>
+    /// <exception cref="ArgumentException"><paramref name="path"/> is <c>:memory:</c> or a URI, which SQLite's own connections take.</exception>
     public HoldfastOptions UseSqlite(string path)
     {
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        if (path == ":memory:" || path.StartsWith("file:", StringComparison.OrdinalIgnoreCase))
+        {
+            throw new ArgumentException($"'{path}' is not a file's path, such as holdfast.db. To keep everything in memory, for tests, there is UseMemory.", nameof(path));
+        }
+
         JournalStore = () => SqliteJournals(path);
         ViewStore = SqliteViews(path);
         return this;
@@ -66,12 +89,15 @@ public sealed class HoldfastOptions
         return this;
     }
 
+    private static T Given<T>(T value, string name)
+        where T : class => value ?? throw new ArgumentNullException(name);
+
     private static SqliteJournalStore SqliteJournals(string path)
     {
         // SQLite only says that it can't open the file, and that might pass.
         string full = Path.GetFullPath(path);
         return Path.GetFileName(full).Length == 0 || Directory.Exists(full)
-            ? throw new HoldfastException($"'{path}' is a folder. UseSqlite takes the path of a file, such as {Path.Join(path, "holdfast.db")}")
+            ? throw new HoldfastException($"'{path}' is a folder, and the journal is a file: UseSqlite takes the path of a file, such as {Path.Join(path, "holdfast.db")}. If a folder stands by mistake where the file should, move it away.")
             : new SqliteJournalStore(path);
     }
 

@@ -36,6 +36,9 @@ public sealed record SpaceOptions
         QueueCapacity is < 1 or > MaxQueueCapacity ? $"QueueCapacity must be from 1 to {MaxQueueCapacity}."
         : MaxBatchCommands < 1 ? "MaxBatchCommands must be 1 or more."
         : RetryStorageEvery <= TimeSpan.Zero || RetryStorageEvery > TimeSpan.FromDays(1) ? "RetryStorageEvery must be above zero, and at most a day."
+        : Holds is null ? "Holds must be given."
+        : Transactions is null ? "Transactions must be given."
+        : Checkouts is null ? "Checkouts must be given."
         : Holds.Problem;
 }
 

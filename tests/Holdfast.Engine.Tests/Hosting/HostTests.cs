@@ -98,6 +98,28 @@ public sealed class HostTests
         (await Should.ThrowAsync<HoldfastException>(() => StartAsync(services, patience.Token))).Message.ShouldContain("UseSqlite takes the path of a file");
     }
 
+    [Theory]
+    [InlineData(":memory:")]
+    [InlineData("file:/srv/holdfast.db")]
+    [InlineData("FILE:holdfast.db?mode=memory")]
+    [InlineData("")]
+    [InlineData(" ")]
+    public void What_SQLite_would_take_for_something_else_than_a_file_is_refused(string path) =>
+        Should.Throw<ArgumentException>(() => new HoldfastOptions().UseSqlite(path)).ParamName.ShouldBe("path");
+
+    public static TheoryData<Action<HoldfastOptions>, string> Missing => new()
+    {
+        { o => o.Space = null!, nameof(HoldfastOptions.Space) },
+        { o => o.Effects = null!, nameof(HoldfastOptions.Effects) },
+        { o => o.Payments = null!, nameof(HoldfastOptions.Payments) },
+        { o => o.JournalStore = null!, nameof(HoldfastOptions.JournalStore) },
+    };
+
+    [Theory]
+    [MemberData(nameof(Missing))]
+    public void Options_that_are_missing_are_refused_by_name(Action<HoldfastOptions> configure, string named) =>
+        Should.Throw<ArgumentNullException>(() => configure(new HoldfastOptions())).Message.ShouldContain(named);
+
     private static void Register(IServiceCollection services, ILoggingBuilder logging, bool registeredFirst)
     {
         logging.ClearProviders();

@@ -19,6 +19,9 @@ public sealed class SpaceLifeTests
         { new SpaceOptions { RetryStorageEvery = TimeSpan.Zero }, "RetryStorageEvery" },
         { new SpaceOptions { RetryStorageEvery = TimeSpan.FromSeconds(-1) }, "RetryStorageEvery" },
         { new SpaceOptions { RetryStorageEvery = TimeSpan.MaxValue }, "RetryStorageEvery" },
+        { new SpaceOptions { Holds = null! }, "Holds" },
+        { new SpaceOptions { Transactions = null! }, "Transactions" },
+        { new SpaceOptions { Checkouts = null! }, "Checkouts" },
     };
 
     [Theory]
