@@ -42,6 +42,14 @@ internal sealed class ChannelConfig(string channel, JsonObject json)
 
     public string Required(string name) => Text(name) is { Length: > 0 } text ? text : throw Wrong($"{name} is missing");
 
+    /// <summary>An address as it is written; null: it is not set.</summary>
+    public string? Link(string name) => Text(name) switch
+    {
+        null => null,
+        { } text when Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https" => text,
+        _ => throw Wrong($"{name} must be an http or https address"),
+    };
+
     public Uri Address(string name, string otherwise)
     {
         string text = Text(name) ?? otherwise;

@@ -21,10 +21,11 @@ public interface IPaymentChannel
     /// Reads the body of a callback that was verified when it came and kept in the journal since: what this version of the
     /// channel understands, which may be more than the one that took it. No signature is looked at, and no clock.
     /// </summary>
+    /// <param name="space">The space that keeps it.</param>
     /// <param name="eventId">The event's id as it was kept.</param>
     /// <param name="body">The kept bytes.</param>
     /// <returns>What it says; null when it can't be read (any more): another key, another form.</returns>
-    PaymentNotice? Reread(string eventId, ReadOnlyMemory<byte> body);
+    PaymentNotice? Reread(string space, string eventId, ReadOnlyMemory<byte> body);
 
     /// <summary>How the provider wants to hear that a callback was taken, or wasn't.</summary>
     CallbackReply Reply(CallbackOutcome outcome);

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Holdfast.Kernel;
 
 namespace Holdfast.Engine.Payments;
 
@@ -12,11 +13,13 @@ internal static class JsonFacts
     {
         try
         {
-            return JsonNode.Parse(json, documentOptions: Strict) as JsonObject;
+            JsonNode? node = JsonNode.Parse(json, documentOptions: Strict);
+            ReadNames(node);
+            return node as JsonObject;
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            return null; // not JSON, or a name given twice
+            return null; // not JSON, a name given twice, or one that is not Unicode
         }
     }
 
@@ -34,5 +37,32 @@ internal static class JsonFacts
         }
     }
 
-    public static long? Whole(JsonObject? json, string name) => json?[name] is JsonValue value && value.TryGetValue(out long whole) ? whole : null;
+    /// <summary>An id as it is kept (<see cref="RetainedId.Of(string)"/>).</summary>
+    public static string? Id(JsonObject? json, string name) => Text(json, name) is { } id ? RetainedId.Of(id) : null;
+
+    /// <summary>Minor units; null: not there, or more or less than Holdfast counts.</summary>
+    public static long? Amount(JsonObject? json, string name) =>
+        json?[name] is JsonValue value && value.TryGetValue(out long whole) && whole is >= 0 and <= Quantity.Max ? whole : null;
+
+    /// <summary>Whether an answer names another than was asked about.</summary>
+    public static bool NamesAnother(JsonObject? json, string name, string? asked) => Text(json, name) is { } named && named != asked;
+
+    /// <summary>A node reads its names when it is first asked for one, and throws then for what is not Unicode.</summary>
+    private static void ReadNames(JsonNode? node)
+    {
+        if (node is JsonObject json)
+        {
+            foreach ((_, JsonNode? value) in json)
+            {
+                ReadNames(value);
+            }
+        }
+        else if (node is JsonArray list)
+        {
+            foreach (JsonNode? item in list)
+            {
+                ReadNames(item);
+            }
+        }
+    }
 }

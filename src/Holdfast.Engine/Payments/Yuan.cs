@@ -1,14 +1,15 @@
 using System.Globalization;
+using Holdfast.Kernel;
 
 namespace Holdfast.Engine.Payments;
 
 /// <summary>Amounts in the major unit as text ("88.80"), as some providers write them, and minor units as Holdfast counts.</summary>
 internal static class Yuan
 {
-    /// <summary>Minor units; null: not an amount with at most two decimals.</summary>
+    /// <summary>Minor units; null: not an amount with at most two decimals, or more than Holdfast counts.</summary>
     public static long? ToMinor(string? text)
     {
-        if (!decimal.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal major) || major > long.MaxValue / 100)
+        if (!decimal.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal major) || major * 100 > Quantity.Max)
         {
             return null;
         }

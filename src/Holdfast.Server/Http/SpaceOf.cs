@@ -11,12 +11,12 @@ internal sealed class SpaceOf(SpaceHost host, SpaceStarter starter)
     private const string RouteValue = "space";
 
     /// <summary>The space that the path names, or <c>default</c>; null when there is none that answers.</summary>
-    public Space? Find(HttpContext context, out Problem problem, out string detail)
-    {
+    public Space? Find(HttpContext context, out Problem problem, out string detail) => Find(NameOf(context), out problem, out detail);
+
+    /// <summary>The name of the space that the path names, whether there is one or not, or <c>default</c>.</summary>
+    public static string NameOf(HttpContext context) =>
         // The front door's calls come before routing and have no values.
-        string name = context.Request.RouteValues.Count > 0 && context.GetRouteValue(RouteValue) is string named ? named : SpaceHost.DefaultName;
-        return Find(name, out problem, out detail);
-    }
+        context.Request.RouteValues.Count > 0 && context.GetRouteValue(RouteValue) is string named ? named : SpaceHost.DefaultName;
 
     /// <summary>A space by name.</summary>
     public Space? Find(string name, out Problem problem, out string detail)

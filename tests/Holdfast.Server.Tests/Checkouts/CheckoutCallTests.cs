@@ -183,6 +183,76 @@ public sealed class CheckoutCallTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_Stripe_event_of_another_space_is_kept_and_does_nothing_here()
+    {
+        await using CheckoutServer shop = await CheckoutServer.StartAsync(new JsonObject { ["stripe"] = new JsonObject { ["secrets"] = new JsonArray("whsec_x") } });
+        await shop.Server.PutAsync("/v1/spaces/b");
+        await shop.Server.StockAsync("sku", 5, root: "/v1/spaces/b");
+        foreach (string root in new[] { "/v1", "/v1/spaces/b" })
+        {
+            (await shop.SendAsync(root + "/checkouts", """{"id":"same","lines":[{"resource":"sku","quantity":1}],"amount":{"value":100,"currency":"EUR"},"channel":"stripe"}""")).Status.ShouldBe(201);
+        }
+
+        (await TellAsync("/v1", "payment_intent.succeeded", "b")).ShouldBe(200, "Stripe sends an account's events to each of its endpoints");
+        (await TellAsync("/v1", "payment_intent.canceled", "b")).ShouldBe(200);
+        (await TellAsync("/v1", "payment_intent.succeeded", "b", checkout: "unknown")).ShouldBe(200);
+        await shop.SendAsync("/v1/callbacks/stripe/replay", "{}");
+
+        (await shop.MoneyAsync("same")).ShouldBe("pending:  | ");
+        (await shop.SendAsync("/v1/callbacks?channel=stripe", null)).Json["items"]!.AsArray().Select(i => (string)i!["understoodAs"]!).ShouldBe(["other", "other", "other"]);
+        (await shop.SendAsync("/v1/suspense", null)).Json["items"]!.AsArray().ShouldBeEmpty();
+
+        (await TellAsync("/v1/spaces/b", "payment_intent.succeeded", "b")).ShouldBe(200);
+        (await shop.SendAsync("/v1/spaces/b/checkouts/same", null)).State.ShouldBe("paid");
+        (await shop.CheckoutAsync("same"))["state"]!.ToString().ShouldBe("pending");
+        (await TellAsync("/v1", "payment_intent.succeeded", null)).ShouldBe(200);
+        (await shop.CheckoutAsync("same"))["state"]!.ToString().ShouldBe("paid", "an intent that the shop made itself names no space");
+
+        Task<int> TellAsync(string root, string type, string? space, string checkout = "same")
+        {
+            byte[] body = Encoding.UTF8.GetBytes(new JsonObject
+            {
+                ["id"] = $"evt_{type}_{space}_{checkout}",
+                ["type"] = type,
+                ["data"] = new JsonObject
+                {
+                    ["object"] = new JsonObject
+                    {
+                        ["id"] = "pi_" + space,
+                        ["amount_received"] = 100,
+                        ["currency"] = "eur",
+                        ["metadata"] = new JsonObject { ["checkout"] = checkout, ["space"] = space },
+                    },
+                },
+            }.ToJsonString());
+            return shop.PostAsync(root + "/callbacks/stripe", body, ("Stripe-Signature", Engine.Payments.Stripe.StripeSignature.Sign("whsec_x", DateTimeOffset.UtcNow.ToUnixTimeSeconds(), body)));
+        }
+    }
+
+    [Theory]
+    [InlineData("50%25")]
+    [InlineData("a/b")]
+    [InlineData("a%2Fb")]
+    [InlineData("100 % 茶")]
+    public async Task What_its_own_pay_page_is_opened_for_is_paid_there(string id)
+    {
+        await _shop.Server.StockAsync("pages", 5);
+        Reply begun = await _shop.SendAsync("/v1/checkouts", new JsonObject
+        {
+            ["id"] = id,
+            ["lines"] = new JsonArray(new JsonObject { ["resource"] = "pages", ["quantity"] = 1 }),
+            ["amount"] = new JsonObject { ["value"] = 100, ["currency"] = "EUR" },
+            ["channel"] = "simulator",
+        }.ToJsonString());
+        string page = (string)begun.Json["payUrl"]!;
+
+        (await _shop.Server.Http.GetAsync(page)).StatusCode.ShouldBe(System.Net.HttpStatusCode.OK);
+        (await _shop.Server.Http.PostAsync(page, null)).StatusCode.ShouldBe(System.Net.HttpStatusCode.OK);
+
+        (await _shop.CheckoutAsync(Uri.EscapeDataString(id), "wait=20"))["state"]!.ToString().ShouldBe("paid");
+    }
+
+    [Fact]
     public async Task Keys_are_rotated_without_a_restart_and_a_broken_file_changes_nothing()
     {
         using var folder = new TestKit.TempFolder();

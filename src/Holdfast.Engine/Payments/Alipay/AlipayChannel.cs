@@ -16,6 +16,8 @@ namespace Holdfast.Engine.Payments.Alipay;
 /// </remarks>
 internal sealed partial class AlipayChannel : IPaymentChannel
 {
+    private const int ReasonMax = 200;
+
     private static readonly JsonSerializerOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     private readonly string? _appId;
@@ -37,7 +39,7 @@ internal sealed partial class AlipayChannel : IPaymentChannel
         _sellerId = config.Text("sellerId");
         _publicKey = config.PublicKey("publicKey", config.Required("publicKey"));
         _privateKey = config.PrivateKey("privateKey");
-        _notifyUrl = config.Text("notifyUrl");
+        _notifyUrl = config.Link("notifyUrl");
         string address = config.Text("address") ?? "https://openapi.alipay.com/gateway.do";
         _address = Uri.TryCreate(address, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https" ? uri : throw config.Wrong("address must be an http or https address");
         _http = http;
@@ -97,7 +99,7 @@ internal sealed partial class AlipayChannel : IPaymentChannel
         return CallbackVerdict.Genuine(AlipayNotice.Read(Name, form, request.Body), Content(form));
     }
 
-    public PaymentNotice? Reread(string eventId, ReadOnlyMemory<byte> body) =>
+    public PaymentNotice? Reread(string space, string eventId, ReadOnlyMemory<byte> body) =>
         AlipayForm.Parse(body.Span) is { } form ? AlipayNotice.Read(Name, form, body) : null;
 
     public CallbackReply Reply(CallbackOutcome outcome) => outcome switch
@@ -118,10 +120,16 @@ internal sealed partial class AlipayChannel : IPaymentChannel
                 ["subject"] = order.Checkout,
                 ["time_expire"] = Beijing(order.ExpiresAt),
             },
-            cancellationToken);
+            cancellationToken,
+            NotifyUrl.Of(_notifyUrl, Name, order.Space));
+        if (answer.IsGood && JsonFacts.NamesAnother(answer.Body, "out_trade_no", order.Checkout))
+        {
+            return AnotherOrder;
+        }
+
         return answer.IsGood && JsonFacts.Text(answer.Body, "qr_code") is { } url
             ? new PaymentResult(PaymentOutcome.Opened, "10000") { PayUrl = url }
-            : OfError(answer);
+            : await ErrorAsync(order, answer, cancellationToken);
     }
 
     public async Task<PaymentResult> QueryAsync(PaymentOrder order, CancellationToken cancellationToken)
@@ -132,9 +140,15 @@ internal sealed partial class AlipayChannel : IPaymentChannel
             return OfError(answer);
         }
 
+        if (JsonFacts.Text(answer.Body, "out_trade_no") != order.Checkout)
+        {
+            return AnotherOrder;
+        }
+
         string status = JsonFacts.Text(answer.Body, "trade_status") ?? "";
         string? amount = JsonFacts.Text(answer.Body, "total_amount");
-        return AlipayNotice.Kind(status, amount) switch
+        string? transaction = JsonFacts.Id(answer.Body, "trade_no");
+        return AlipayNotice.Kind(status, amount, transaction) switch
         {
             NoticeKind.Paid => new PaymentResult(PaymentOutcome.Paid, status)
             {
@@ -142,8 +156,8 @@ internal sealed partial class AlipayChannel : IPaymentChannel
                 {
                     Channel = Name,
                     Kind = NoticeKind.Paid,
-                    Checkout = JsonFacts.Text(answer.Body, "out_trade_no"),
-                    Transaction = JsonFacts.Text(answer.Body, "trade_no"),
+                    Checkout = order.Checkout,
+                    Transaction = transaction,
                     Amount = Yuan.ToMinor(amount)!.Value,
                     Currency = AlipayNotice.Currency,
                     Type = status,
@@ -151,7 +165,7 @@ internal sealed partial class AlipayChannel : IPaymentChannel
             },
             NoticeKind.Closed => new PaymentResult(PaymentOutcome.Closed, status),
             NoticeKind.Pending => new PaymentResult(PaymentOutcome.Pending, status),
-            _ => new PaymentResult(PaymentOutcome.Unknown, "an answer without a trade_status that is known"),
+            _ => new PaymentResult(PaymentOutcome.Unknown, "an answer without a trade_status that is known, or of a payment without its id or amount"),
         };
     }
 
@@ -160,34 +174,45 @@ internal sealed partial class AlipayChannel : IPaymentChannel
         Answer answer = await SendAsync("alipay.trade.close", new JsonObject { ["out_trade_no"] = order.Checkout }, cancellationToken);
         if (answer.IsGood)
         {
-            return new PaymentResult(PaymentOutcome.Closed, "10000");
+            return JsonFacts.NamesAnother(answer.Body, "out_trade_no", order.Checkout) ? AnotherOrder : new PaymentResult(PaymentOutcome.Closed, "10000");
         }
 
-        // Not closable: paid meanwhile, or closed before. Its state says which.
-        return answer.SubCode == "ACQ.TRADE_STATUS_ERROR" || answer.SubCode == "ACQ.REASON_TRADE_STATUS_INVALID" ? await QueryAsync(order, cancellationToken) : OfError(answer);
+        return await ErrorAsync(order, answer, cancellationToken);
     }
 
     public async Task<PaymentResult> RefundAsync(RefundOrder refund, CancellationToken cancellationToken)
     {
-        Answer answer = await SendAsync(
-            "alipay.trade.refund",
-            new JsonObject
-            {
-                ["trade_no"] = refund.Transaction,
-                ["refund_amount"] = Yuan.FromMinor(refund.Amount),
-                ["out_request_no"] = refund.Id,
-                ["refund_reason"] = refund.Reason.Length > 200 ? refund.Reason[..200] : refund.Reason,
-            },
-            cancellationToken);
+        var content = new JsonObject
+        {
+            ["trade_no"] = refund.Transaction,
+            ["refund_amount"] = Yuan.FromMinor(refund.Amount),
+            ["out_request_no"] = refund.Id,
+        };
+        if (refund.Reason.Length > 0)
+        {
+            content["refund_reason"] = Cut(refund.Reason);
+        }
+
+        Answer answer = await SendAsync("alipay.trade.refund", content, cancellationToken);
         if (!answer.IsGood)
         {
             return OfError(answer);
         }
 
-        // fund_change N is no failure: the same request again, or money that moves later. Only the query tells.
-        return JsonFacts.Text(answer.Body, "fund_change") == "Y"
-            ? new PaymentResult(PaymentOutcome.Refunded, "10000")
-            : await QueryRefundAsync(refund, cancellationToken);
+        if (JsonFacts.NamesAnother(answer.Body, "trade_no", refund.Transaction))
+        {
+            return AnotherOrder;
+        }
+
+        if (JsonFacts.Text(answer.Body, "fund_change") == "Y")
+        {
+            return new PaymentResult(PaymentOutcome.Refunded, "10000");
+        }
+
+        // fund_change N is no failure: the same request again, or money that moves later. Only the query tells, and it was accepted whatever the query tells now.
+        PaymentResult asked = await QueryRefundAsync(refund, cancellationToken);
+        return asked.Outcome is PaymentOutcome.Refunded or PaymentOutcome.Unknown ? asked
+            : new PaymentResult(PaymentOutcome.Pending, "accepted; its query: " + asked.Text);
     }
 
     public async Task<PaymentResult> QueryRefundAsync(RefundOrder refund, CancellationToken cancellationToken)
@@ -199,6 +224,11 @@ internal sealed partial class AlipayChannel : IPaymentChannel
         if (!answer.IsGood)
         {
             return OfError(answer);
+        }
+
+        if (JsonFacts.NamesAnother(answer.Body, "trade_no", refund.Transaction) || JsonFacts.NamesAnother(answer.Body, "out_request_no", refund.Id))
+        {
+            return AnotherOrder;
         }
 
         return JsonFacts.Text(answer.Body, "refund_status") switch
@@ -223,6 +253,13 @@ internal sealed partial class AlipayChannel : IPaymentChannel
         return await ProviderHttp.DownloadAsync(_http, request, cancellationToken);
     }
 
+    /// <summary>Genuine, and still not the answer to what was asked.</summary>
+    private static PaymentResult AnotherOrder => new(PaymentOutcome.Unknown, "an answer about another order");
+
+    /// <summary>A character that takes two places is not cut in two.</summary>
+    private static string Cut(string reason) =>
+        reason.Length <= ReasonMax ? reason : reason[..(char.IsHighSurrogate(reason[ReasonMax - 1]) ? ReasonMax - 1 : ReasonMax)];
+
     private static string Beijing(DateTimeOffset time) => time.ToOffset(TimeSpan.FromHours(8)).ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
 
     private static PaymentResult OfError(Answer answer)
@@ -237,6 +274,10 @@ internal sealed partial class AlipayChannel : IPaymentChannel
         };
         return new PaymentResult(outcome, answer.Text);
     }
+
+    /// <summary>Not to be opened or closed: paid meanwhile, or closed before. Its state says which.</summary>
+    private async Task<PaymentResult> ErrorAsync(PaymentOrder order, Answer answer, CancellationToken cancellationToken) =>
+        answer.SubCode is "ACQ.TRADE_HAS_SUCCESS" or "ACQ.TRADE_STATUS_ERROR" or "ACQ.REASON_TRADE_STATUS_INVALID" ? await QueryAsync(order, cancellationToken) : OfError(answer);
 
     /// <summary>The fields as text in the charset that the form declares.</summary>
     private static JsonObject Content(AlipayForm form)
@@ -265,7 +306,7 @@ internal sealed partial class AlipayChannel : IPaymentChannel
         }
     }
 
-    private async Task<Answer> SendAsync(string method, JsonObject content, CancellationToken cancellationToken)
+    private async Task<Answer> SendAsync(string method, JsonObject content, CancellationToken cancellationToken, string? notifyUrl = null)
     {
         var fields = new SortedDictionary<string, string>(StringComparer.Ordinal)
         {
@@ -278,9 +319,9 @@ internal sealed partial class AlipayChannel : IPaymentChannel
             ["version"] = "1.0",
             ["biz_content"] = content.ToJsonString(Plain),
         };
-        if (_notifyUrl is not null && method == "alipay.trade.precreate")
+        if (notifyUrl is not null)
         {
-            fields["notify_url"] = _notifyUrl;
+            fields["notify_url"] = notifyUrl;
         }
 
         // Requests are signed with sign_type among the fields; notifications without.

@@ -12,10 +12,10 @@ internal static class AlipayNotice
         var kept = new PaymentNotice
         {
             Channel = channel,
-            EventId = form.Text("notify_id") ?? RetainedId.Of(body.Span),
+            EventId = form.Text("notify_id") is { } id ? RetainedId.Of(id) : RetainedId.Of(body.Span),
             Kind = NoticeKind.Other,
             Checkout = form.Text("out_trade_no"),
-            Transaction = form.Text("trade_no"),
+            Transaction = form.Text("trade_no") is { } transaction ? RetainedId.Of(transaction) : null,
             Currency = Currency,
             Type = form.Text("trade_status") ?? "",
             Raw = body,
@@ -24,16 +24,17 @@ internal static class AlipayNotice
         {
             // A refund is told with the trade's present state, and with the sum of all refunds so far.
             return Yuan.ToMinor(back) is { } sum
-                ? kept with { Kind = NoticeKind.Refunded, Amount = sum, AmountIsTotal = true, Refund = form.Text("out_biz_no") }
+                ? kept with { Kind = NoticeKind.Refunded, Amount = sum, AmountIsTotal = true, Refund = form.Text("out_biz_no") is { } refund ? RetainedId.Of(refund) : null }
                 : kept;
         }
 
-        return kept with { Kind = Kind(kept.Type, form.Text("total_amount")), Amount = Yuan.ToMinor(form.Text("total_amount")) ?? 0 };
+        return kept with { Kind = Kind(kept.Type, form.Text("total_amount"), kept.Transaction), Amount = Yuan.ToMinor(form.Text("total_amount")) ?? 0 };
     }
 
-    public static NoticeKind Kind(string status, string? amount) => status switch
+    public static NoticeKind Kind(string status, string? amount, string? transaction) => status switch
     {
-        "TRADE_SUCCESS" or "TRADE_FINISHED" => Yuan.ToMinor(amount) is null ? NoticeKind.Other : NoticeKind.Paid,
+        // Without its amount it can't be compared, without its id not be told from another.
+        "TRADE_SUCCESS" or "TRADE_FINISHED" => Yuan.ToMinor(amount) is null || transaction is null ? NoticeKind.Other : NoticeKind.Paid,
         "TRADE_CLOSED" => NoticeKind.Closed,
         "WAIT_BUYER_PAY" => NoticeKind.Pending,
         _ => NoticeKind.Other,

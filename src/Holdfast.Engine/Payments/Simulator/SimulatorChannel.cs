@@ -21,7 +21,7 @@ internal sealed class SimulatorChannel : IPaymentChannel
         Name = config.Channel;
         _intake = new PaymentMessageIntake(config);
         _address = config.Address("address", "http://127.0.0.1:7080/");
-        _notifyUrl = config.Text("notifyUrl");
+        _notifyUrl = config.Link("notifyUrl");
         _http = http;
     }
 
@@ -33,7 +33,7 @@ internal sealed class SimulatorChannel : IPaymentChannel
 
     public CallbackVerdict Verify(CallbackRequest request, DateTimeOffset now) => _intake.Verify(request, now);
 
-    public PaymentNotice? Reread(string eventId, ReadOnlyMemory<byte> body) => _intake.Reread(eventId, body);
+    public PaymentNotice? Reread(string space, string eventId, ReadOnlyMemory<byte> body) => _intake.Reread(eventId, body);
 
     public CallbackReply Reply(CallbackOutcome outcome) => PaymentMessageIntake.Reply(outcome);
 
@@ -46,7 +46,7 @@ internal sealed class SimulatorChannel : IPaymentChannel
             ["order"] = order.Checkout,
             ["amount"] = order.Amount,
             ["currency"] = order.Currency,
-            ["notifyUrl"] = NotifyUrl(order.Space),
+            ["notifyUrl"] = NotifyUrl.Of(_notifyUrl, Name, order.Space),
         },
         cancellationToken);
 
@@ -73,10 +73,6 @@ internal sealed class SimulatorChannel : IPaymentChannel
 
     private static string Path(PaymentOrder order) => Uri.EscapeDataString(order.Space) + "/" + Uri.EscapeDataString(order.Checkout);
 
-    /// <summary>Spaces have callbacks of their own.</summary>
-    private string? NotifyUrl(string space) =>
-        _notifyUrl is null || space == SpaceHost.DefaultName ? _notifyUrl : _notifyUrl.Replace("/v1/", $"/v1/spaces/{Uri.EscapeDataString(space)}/", StringComparison.Ordinal);
-
     private async Task<PaymentResult> SendAsync(HttpMethod method, string path, JsonObject? body, CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(method, new Uri(_address, path));
@@ -100,8 +96,8 @@ internal sealed class SimulatorChannel : IPaymentChannel
             Channel = Name,
             Kind = NoticeKind.Paid,
             Checkout = JsonFacts.Text(said, "order"),
-            Transaction = JsonFacts.Text(said, "transaction"),
-            Amount = JsonFacts.Whole(said, "paid") ?? 0,
+            Transaction = JsonFacts.Id(said, "transaction"),
+            Amount = JsonFacts.Amount(said, "paid") ?? 0,
             Currency = JsonFacts.Text(said, "currency") ?? "",
             Type = "query",
         };

@@ -26,7 +26,8 @@ internal static class PaymentMessage
         JsonObject? data = JsonFacts.Object(root, "data");
         JsonObject? amount = JsonFacts.Object(data, "amount");
         NoticeKind kind = Kinds.GetValueOrDefault(type);
-        if (kind == NoticeKind.Paid && (JsonFacts.Whole(amount, "value") is not >= 0 || JsonFacts.Text(amount, "currency") is null))
+        long? value = JsonFacts.Amount(amount, "value");
+        if (kind == NoticeKind.Paid ? value is null || JsonFacts.Text(amount, "currency") is null : value is null && amount?["value"] is not null)
         {
             kind = NoticeKind.Other; // without an amount it can't be compared with what was asked
         }
@@ -34,13 +35,13 @@ internal static class PaymentMessage
         return new PaymentNotice
         {
             Channel = channel,
-            EventId = id,
+            EventId = RetainedId.Of(id),
             Kind = kind,
             Type = type,
             Checkout = JsonFacts.Text(data, "checkout"),
-            Transaction = JsonFacts.Text(data, "transaction"),
-            Refund = JsonFacts.Text(data, "refund"),
-            Amount = JsonFacts.Whole(amount, "value") ?? 0,
+            Transaction = JsonFacts.Id(data, "transaction"),
+            Refund = JsonFacts.Id(data, "refund"),
+            Amount = value ?? 0,
             Currency = (JsonFacts.Text(amount, "currency") ?? "").ToUpperInvariant(),
             Raw = body,
         };

@@ -22,7 +22,7 @@ internal sealed class StandardWebhooksChannel : IPaymentChannel
 
     public CallbackVerdict Verify(CallbackRequest request, DateTimeOffset now) => _intake.Verify(request, now);
 
-    public PaymentNotice? Reread(string eventId, ReadOnlyMemory<byte> body) => _intake.Reread(eventId, body);
+    public PaymentNotice? Reread(string space, string eventId, ReadOnlyMemory<byte> body) => _intake.Reread(eventId, body);
 
     public CallbackReply Reply(CallbackOutcome outcome) => PaymentMessageIntake.Reply(outcome);
 

@@ -12,6 +12,9 @@ internal sealed class StripeChannel : IPaymentChannel
 {
     public const string CheckoutKey = "checkout";
     public const string RefundKey = "refund";
+    public const string SpaceKey = "space";
+
+    private const int IdempotencyKeyMax = 255;
 
     private readonly IReadOnlyList<byte[]> _secrets;
     private readonly TimeSpan _tolerance;
@@ -52,11 +55,11 @@ internal sealed class StripeChannel : IPaymentChannel
         }
 
         JsonObject? root = JsonFacts.ParseObject(request.Body.Span);
-        return CallbackVerdict.Genuine(StripeEvent.Read(Name, root, request.Body), root);
+        return CallbackVerdict.Genuine(StripeEvent.Read(Name, request.Space, root, request.Body), root);
     }
 
-    public PaymentNotice? Reread(string eventId, ReadOnlyMemory<byte> body) =>
-        JsonFacts.ParseObject(body.Span) is { } root ? StripeEvent.Read(Name, root, body) : null;
+    public PaymentNotice? Reread(string space, string eventId, ReadOnlyMemory<byte> body) =>
+        JsonFacts.ParseObject(body.Span) is { } root ? StripeEvent.Read(Name, space, root, body) : null;
 
     public CallbackReply Reply(CallbackOutcome outcome) => outcome switch
     {
@@ -75,11 +78,11 @@ internal sealed class StripeChannel : IPaymentChannel
                 new("currency", order.Currency.ToLowerInvariant()),
                 new("automatic_payment_methods[enabled]", "true"),
                 new($"metadata[{CheckoutKey}]", order.Checkout),
-                new("metadata[space]", order.Space),
+                new($"metadata[{SpaceKey}]", order.Space),
             ],
             $"{order.Space}/{order.Checkout}",
             cancellationToken);
-        return answer.Status is 200 ? OfIntent(answer.Body) : OfError(answer);
+        return answer.Status is 200 ? OfIntent(answer.Body, null) : OfError(answer);
     }
 
     public async Task<PaymentResult> QueryAsync(PaymentOrder order, CancellationToken cancellationToken)
@@ -90,7 +93,7 @@ internal sealed class StripeChannel : IPaymentChannel
         }
 
         Answer answer = await SendAsync(HttpMethod.Get, "v1/payment_intents/" + Uri.EscapeDataString(order.ProviderOrder), [], null, cancellationToken);
-        return answer.Status is 200 ? OfIntent(answer.Body) : OfError(answer);
+        return answer.Status is 200 ? OfIntent(answer.Body, order.ProviderOrder) : OfError(answer);
     }
 
     public async Task<PaymentResult> CloseAsync(PaymentOrder order, CancellationToken cancellationToken)
@@ -107,29 +110,32 @@ internal sealed class StripeChannel : IPaymentChannel
             order = order with { ProviderOrder = made.ProviderId };
         }
 
-        Answer answer = await SendAsync(HttpMethod.Post, $"v1/payment_intents/{Uri.EscapeDataString(order.ProviderOrder)}/cancel", [], $"{order.Space}/{order.Checkout}/close", cancellationToken);
-        if (answer.Status is 200)
-        {
-            return OfIntent(answer.Body);
-        }
+        // Without a key: cancelling twice does no harm, and with one Stripe would repeat a refusal for a day whatever has become of the intent.
+        Answer answer = await SendAsync(HttpMethod.Post, $"v1/payment_intents/{Uri.EscapeDataString(order.ProviderOrder)}/cancel", [], null, cancellationToken);
+        PaymentResult said = answer.Status is 200 ? OfIntent(answer.Body, order.ProviderOrder) : OfError(answer);
 
-        // An intent that can't be cancelled any more comes with the error: it may have succeeded.
-        return JsonFacts.Object(JsonFacts.Object(answer.Body, "error"), "payment_intent") is { } intent ? OfIntent(intent) : OfError(answer);
+        // An intent that can't be cancelled any more may have succeeded.
+        return said.Outcome is PaymentOutcome.Closed or PaymentOutcome.NotFound or PaymentOutcome.Unknown ? said : await QueryAsync(order, cancellationToken);
     }
 
     public async Task<PaymentResult> RefundAsync(RefundOrder refund, CancellationToken cancellationToken)
     {
-        Answer answer = await SendAsync(
-            HttpMethod.Post,
-            "v1/refunds",
-            [
-                new("payment_intent", refund.Transaction),
-                new("amount", Text(refund.Amount)),
-                new($"metadata[{RefundKey}]", refund.Id),
-                new($"metadata[{CheckoutKey}]", refund.Order.Checkout),
-            ],
-            refund.Id,
-            cancellationToken);
+        List<KeyValuePair<string, string>> form =
+        [
+            new("payment_intent", refund.Transaction),
+            new("amount", Text(refund.Amount)),
+            new($"metadata[{RefundKey}]", refund.Id),
+            new($"metadata[{CheckoutKey}]", refund.Order.Checkout),
+        ];
+        string key = refund.Id;
+        if (refund.Order.Space != SpaceHost.DefaultName)
+        {
+            // Refunds of the default space stay what they always were: one whose answer was lost is asked for with the same words under the same key.
+            form.Add(new($"metadata[{SpaceKey}]", refund.Order.Space));
+            key = $"{refund.Order.Space}/{refund.Id}";
+        }
+
+        Answer answer = await SendAsync(HttpMethod.Post, "v1/refunds", form, key, cancellationToken);
         return answer.Status is 200 ? OfRefund(answer.Body) : OfError(answer);
     }
 
@@ -176,14 +182,20 @@ internal sealed class StripeChannel : IPaymentChannel
 
     private static string Text(long number) => number.ToString(CultureInfo.InvariantCulture);
 
-    private PaymentResult OfIntent(JsonObject? intent)
+    /// <summary>What an intent's state means; one that wasn't asked about means nothing.</summary>
+    private PaymentResult OfIntent(JsonObject? intent, string? asked)
     {
         string? id = JsonFacts.Text(intent, "id");
+        if (asked is not null && id != asked)
+        {
+            return new PaymentResult(PaymentOutcome.Unknown, "an answer about another payment intent");
+        }
+
         string status = JsonFacts.Text(intent, "status") ?? "";
         var read = new PaymentNotice { Channel = Name, Kind = NoticeKind.Other, Type = "payment_intent " + status };
         return status switch
         {
-            "succeeded" when StripeEvent.Payment(read, intent!, JsonFacts.Whole(intent, "amount_received") ?? JsonFacts.Whole(intent, "amount")) is { Kind: NoticeKind.Paid } paid =>
+            "succeeded" when StripeEvent.Payment(read, intent!, StripeEvent.AmountOf(intent!)) is { Kind: NoticeKind.Paid } paid =>
                 new PaymentResult(PaymentOutcome.Paid, status) { ProviderId = id, Notice = paid },
             "canceled" => new PaymentResult(PaymentOutcome.Closed, status) { ProviderId = id },
             "requires_payment_method" or "requires_confirmation" or "requires_action" => new PaymentResult(PaymentOutcome.Opened, status) { ProviderId = id },
@@ -218,13 +230,14 @@ internal sealed class StripeChannel : IPaymentChannel
         return new PaymentResult(outcome, text);
     }
 
-    private async Task<Answer> SendAsync(HttpMethod method, string path, KeyValuePair<string, string>[] form, string? idempotencyKey, CancellationToken cancellationToken)
+    private async Task<Answer> SendAsync(HttpMethod method, string path, IReadOnlyCollection<KeyValuePair<string, string>> form, string? idempotencyKey, CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(method, new Uri(_address, path));
         request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", _apiKey);
         if (idempotencyKey is not null)
         {
-            request.Headers.TryAddWithoutValidation("Idempotency-Key", Uri.EscapeDataString(idempotencyKey));
+            string key = Uri.EscapeDataString(idempotencyKey);
+            request.Headers.TryAddWithoutValidation("Idempotency-Key", key.Length <= IdempotencyKeyMax ? key : RetainedId.Of(Encoding.UTF8.GetBytes(idempotencyKey)));
         }
 
         request.Content = method == HttpMethod.Post ? new FormUrlEncodedContent(form) : null;

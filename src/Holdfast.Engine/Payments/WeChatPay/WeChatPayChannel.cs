@@ -16,6 +16,7 @@ namespace Holdfast.Engine.Payments.WeChatPay;
 internal sealed partial class WeChatPayChannel : IPaymentChannel
 {
     private const string Offset = "+08:00";
+    private const int ReasonBytesMax = 80;
 
     private readonly byte[] _apiV3Key;
     private readonly IReadOnlyDictionary<string, RSA> _platformKeys;
@@ -46,7 +47,7 @@ internal sealed partial class WeChatPayChannel : IPaymentChannel
         _appId = config.Text("appId");
         _merchant = config.Text("merchantId");
         _merchantSerial = config.Text("merchantSerial");
-        _notifyUrl = config.Text("notifyUrl");
+        _notifyUrl = config.Link("notifyUrl");
         _address = config.Address("address", "https://api.mch.weixin.qq.com/");
         _http = http;
         _time = time;
@@ -87,7 +88,7 @@ internal sealed partial class WeChatPayChannel : IPaymentChannel
         return CallbackVerdict.Genuine(WeChatPayNotice.Read(Name, envelope, content, request.Body), content);
     }
 
-    public PaymentNotice? Reread(string eventId, ReadOnlyMemory<byte> body)
+    public PaymentNotice? Reread(string space, string eventId, ReadOnlyMemory<byte> body)
     {
         JsonObject? envelope = JsonFacts.ParseObject(body.Span);
         return JsonFacts.Object(envelope, "resource") is { } resource && WeChatPaySignature.Decrypt(resource, _apiV3Key) is { } plain
@@ -111,7 +112,7 @@ internal sealed partial class WeChatPayChannel : IPaymentChannel
             ["description"] = order.Checkout,
             ["out_trade_no"] = order.Checkout,
             ["time_expire"] = order.ExpiresAt.ToOffset(TimeSpan.FromHours(8)).ToString("yyyy-MM-ddTHH:mm:ss", CultureInfo.InvariantCulture) + Offset,
-            ["notify_url"] = _notifyUrl,
+            ["notify_url"] = NotifyUrl.Of(_notifyUrl, Name, order.Space),
             ["amount"] = new JsonObject { ["total"] = order.Amount, ["currency"] = order.Currency },
         };
         (int status, JsonObject? answer) = await SendAsync(HttpMethod.Post, "v3/pay/transactions/native", body, cancellationToken);
@@ -124,7 +125,7 @@ internal sealed partial class WeChatPayChannel : IPaymentChannel
     {
         (int status, JsonObject? answer) = await SendAsync(
             HttpMethod.Get, $"v3/pay/transactions/out-trade-no/{Uri.EscapeDataString(order.Checkout)}?mchid={_merchant}", null, cancellationToken);
-        return status == 200 ? OfTransaction(answer) : OfError(status, answer);
+        return status == 200 ? OfTransaction(order, answer) : OfError(status, answer);
     }
 
     public async Task<PaymentResult> CloseAsync(PaymentOrder order, CancellationToken cancellationToken)
@@ -143,18 +144,22 @@ internal sealed partial class WeChatPayChannel : IPaymentChannel
         {
             ["transaction_id"] = refund.Transaction,
             ["out_refund_no"] = refund.Id,
-            ["reason"] = refund.Reason.Length > 80 ? refund.Reason[..80] : refund.Reason,
-            ["notify_url"] = _notifyUrl,
+            ["notify_url"] = NotifyUrl.Of(_notifyUrl, Name, refund.Order.Space),
             ["amount"] = new JsonObject { ["refund"] = refund.Amount, ["total"] = refund.PaidAmount, ["currency"] = refund.Order.Currency },
         };
+        if (refund.Reason.Length > 0)
+        {
+            body["reason"] = Cut(refund.Reason);
+        }
+
         (int status, JsonObject? answer) = await SendAsync(HttpMethod.Post, "v3/refund/domestic/refunds", body, cancellationToken);
-        return status == 200 ? OfRefund(answer) : OfError(status, answer);
+        return status == 200 ? OfRefund(refund, answer) : OfError(status, answer);
     }
 
     public async Task<PaymentResult> QueryRefundAsync(RefundOrder refund, CancellationToken cancellationToken)
     {
         (int status, JsonObject? answer) = await SendAsync(HttpMethod.Get, "v3/refund/domestic/refunds/" + Uri.EscapeDataString(refund.Id), null, cancellationToken);
-        return status == 200 ? OfRefund(answer) : OfError(status, answer);
+        return status == 200 ? OfRefund(refund, answer) : OfError(status, answer);
     }
 
     /// <summary>The trade bill ALL of a day (Beijing time), checked against the SHA-1 that the provider names.</summary>
@@ -180,8 +185,32 @@ internal sealed partial class WeChatPayChannel : IPaymentChannel
             : throw new PaymentChannelException($"WeChat Pay's bill of {date} arrived broken: its SHA-1 differs");
     }
 
-    private static PaymentResult OfRefund(JsonObject? refund)
+    /// <summary>WeChat Pay counts bytes. A character is not cut in two.</summary>
+    private static string Cut(string reason)
     {
+        int bytes = 0;
+        int length = 0;
+        foreach (Rune rune in reason.EnumerateRunes())
+        {
+            bytes += rune.Utf8SequenceLength;
+            if (bytes > ReasonBytesMax)
+            {
+                break;
+            }
+
+            length += rune.Utf16SequenceLength;
+        }
+
+        return reason[..length];
+    }
+
+    private static PaymentResult OfRefund(RefundOrder asked, JsonObject? refund)
+    {
+        if (JsonFacts.NamesAnother(refund, "out_refund_no", asked.Id))
+        {
+            return new PaymentResult(PaymentOutcome.Unknown, "an answer about another refund");
+        }
+
         string status = JsonFacts.Text(refund, "status") ?? "";
         PaymentOutcome outcome = status switch
         {
@@ -210,8 +239,14 @@ internal sealed partial class WeChatPayChannel : IPaymentChannel
     private async Task<PaymentResult> ErrorAsync(PaymentOrder order, int status, JsonObject? answer, CancellationToken cancellationToken) =>
         JsonFacts.Text(answer, "code") is "ORDERPAID" or "ORDER_PAID" or "TRADE_STATE_ERROR" ? await QueryAsync(order, cancellationToken) : OfError(status, answer);
 
-    private PaymentResult OfTransaction(JsonObject? transaction)
+    private PaymentResult OfTransaction(PaymentOrder order, JsonObject? transaction)
     {
+        if (JsonFacts.Text(transaction, "out_trade_no") != order.Checkout
+            || JsonFacts.NamesAnother(transaction, "mchid", _merchant) || JsonFacts.NamesAnother(transaction, "appid", _appId))
+        {
+            return new PaymentResult(PaymentOutcome.Unknown, "an answer about another order"); // genuine, and still not the one that was asked for
+        }
+
         PaymentNotice notice = WeChatPayNotice.Transaction(new PaymentNotice { Channel = Name, Kind = NoticeKind.Other, Type = "query" }, transaction ?? []);
         string state = JsonFacts.Text(transaction, "trade_state") ?? "";
         return notice.Kind switch
@@ -219,8 +254,9 @@ internal sealed partial class WeChatPayChannel : IPaymentChannel
             NoticeKind.Paid => new PaymentResult(PaymentOutcome.Paid, state) { Notice = notice },
             NoticeKind.Closed => new PaymentResult(PaymentOutcome.Closed, state),
             NoticeKind.Pending or NoticeKind.Failed => new PaymentResult(PaymentOutcome.Pending, state),
-            _ when state == "REFUND" => new PaymentResult(PaymentOutcome.Pending, state),
-            _ => new PaymentResult(PaymentOutcome.Unknown, "an answer without a trade_state that is known"),
+            // Paid and sent back at the provider, and neither was heard of here: nobody can pay it any more, and there is no payment to keep.
+            _ when state == "REFUND" => new PaymentResult(PaymentOutcome.Closed, "REFUND: it was paid, and refunded at the provider"),
+            _ => new PaymentResult(PaymentOutcome.Unknown, "an answer without a trade_state that is known, or of a payment without its id or amount"),
         };
     }
 

@@ -11,7 +11,7 @@ internal static class WeChatPayNotice
         var kept = new PaymentNotice
         {
             Channel = channel,
-            EventId = JsonFacts.Text(envelope, "id") ?? RetainedId.Of(body.Span),
+            EventId = JsonFacts.Id(envelope, "id") ?? RetainedId.Of(body.Span),
             Kind = NoticeKind.Other,
             Type = JsonFacts.Text(envelope, "event_type") ?? "",
             Raw = body,
@@ -27,7 +27,8 @@ internal static class WeChatPayNotice
         string state = JsonFacts.Text(transaction, "trade_state") ?? "";
         NoticeKind kind = state switch
         {
-            "SUCCESS" => JsonFacts.Whole(amount, "total") is >= 0 ? NoticeKind.Paid : NoticeKind.Other,
+            // Without its amount it can't be compared, without its id not be told from another.
+            "SUCCESS" when JsonFacts.Amount(amount, "total") is not null && JsonFacts.Text(transaction, "transaction_id") is not null => NoticeKind.Paid,
             "CLOSED" or "REVOKED" => NoticeKind.Closed,
             "PAYERROR" => NoticeKind.Failed,
             "NOTPAY" or "USERPAYING" => NoticeKind.Pending,
@@ -37,8 +38,8 @@ internal static class WeChatPayNotice
         {
             Kind = kind,
             Checkout = JsonFacts.Text(transaction, "out_trade_no"),
-            Transaction = JsonFacts.Text(transaction, "transaction_id"),
-            Amount = JsonFacts.Whole(amount, "total") ?? 0,
+            Transaction = JsonFacts.Id(transaction, "transaction_id"),
+            Amount = JsonFacts.Amount(amount, "total") ?? 0,
             Currency = JsonFacts.Text(amount, "currency") ?? "CNY",
         };
     }
@@ -48,7 +49,7 @@ internal static class WeChatPayNotice
         JsonObject? amount = JsonFacts.Object(refund, "amount");
         NoticeKind kind = JsonFacts.Text(refund, "refund_status") switch
         {
-            "SUCCESS" => NoticeKind.Refunded,
+            "SUCCESS" when JsonFacts.Amount(amount, "refund") is not null => NoticeKind.Refunded,
             "CLOSED" or "ABNORMAL" => NoticeKind.RefundFailed,
             _ => NoticeKind.Other,
         };
@@ -56,9 +57,9 @@ internal static class WeChatPayNotice
         {
             Kind = kind,
             Checkout = JsonFacts.Text(refund, "out_trade_no"),
-            Transaction = JsonFacts.Text(refund, "transaction_id"),
-            Refund = JsonFacts.Text(refund, "out_refund_no"),
-            Amount = JsonFacts.Whole(amount, "refund") ?? 0,
+            Transaction = JsonFacts.Id(refund, "transaction_id"),
+            Refund = JsonFacts.Id(refund, "out_refund_no"),
+            Amount = JsonFacts.Amount(amount, "refund") ?? 0,
             Currency = JsonFacts.Text(amount, "currency") ?? "CNY",
         };
     }

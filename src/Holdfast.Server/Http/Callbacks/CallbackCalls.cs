@@ -55,7 +55,7 @@ internal sealed partial class CallbackCalls(
             return;
         }
 
-        CallbackVerdict verdict = channel.Verify(new CallbackRequest(Headers(context.Request), body), host.Time.GetUtcNow());
+        CallbackVerdict verdict = channel.Verify(new CallbackRequest(Headers(context.Request), body, SpaceOf.NameOf(context)), host.Time.GetUtcNow());
         if (verdict.Notice is not { } notice)
         {
             Refused(name, address, verdict);

@@ -66,7 +66,7 @@ internal sealed class KeptCallbackCalls(SpaceCall frame, SpaceHost host, Payment
 
     private async Task<Replayed> ReplayAsync(Space space, IPaymentChannel channel, Kept kept)
     {
-        if (channel.Reread(kept.Event.EventId, kept.Event.Raw) is not { } notice)
+        if (channel.Reread(space.Name, kept.Event.EventId, kept.Event.Raw) is not { } notice)
         {
             return new Replayed(kept, null, "unreadable");
         }

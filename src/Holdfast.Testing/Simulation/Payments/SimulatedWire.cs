@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Holdfast.Engine;
 using Holdfast.Engine.Effects;
 using Holdfast.Engine.Payments;
 using Holdfast.Engine.Payments.StandardWebhooks;
@@ -59,7 +60,7 @@ internal sealed class SimulatedWire(string channel, PaymentFault fault)
     }
 
     private PaymentNotice? Take(CallbackRequest request, DateTimeOffset now) =>
-        fault == PaymentFault.SignatureNotChecked ? _intake.Reread(request.Header("webhook-id")!, request.Body) : _intake.Verify(request, now).Notice;
+        fault == PaymentFault.SignatureNotChecked ? _intake.Reread(SpaceHost.DefaultName, request.Header("webhook-id")!, request.Body) : _intake.Verify(request, now).Notice;
 
     private static byte[] Body(PaymentNotice notice) => Encoding.UTF8.GetBytes(
         PaymentMessage.Write(notice.Kind, notice.Checkout!, notice.Transaction, notice.Amount, notice.Currency, notice.Refund).ToJsonString());

@@ -58,6 +58,7 @@ internal sealed class FakeAlipay : FakeProvider
         Require(_merchant.VerifyData(Encoding.UTF8.GetBytes(signed), signature, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1), "a request whose sign is wrong");
         Require(form["app_id"] == "2021" && form["sign_type"] == "RSA2" && form["version"] == "1.0", "a request without its common fields");
         JsonObject answer = Carry(form["method"], JsonNode.Parse(form["biz_content"])!.AsObject());
+        Changes?.Invoke(form["method"], answer);
         string text = answer.ToJsonString();
         string sign = Convert.ToBase64String(_alipay.SignData(Encoding.UTF8.GetBytes(SignsWrongly ? text + " " : text), HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1));
         return Task.FromResult(new HttpResponseMessage(HttpStatusCode.OK)
@@ -87,6 +88,8 @@ internal sealed class FakeAlipay : FakeProvider
         FakeOrder? order = number is null ? Orders.Values.FirstOrDefault(o => o.Transaction == (string?)content["trade_no"]) : Orders.GetValueOrDefault(number);
         switch (method)
         {
+            case "alipay.trade.precreate" when order is { State: "paid" }:
+                return Bad("ACQ.TRADE_HAS_SUCCESS");
             case "alipay.trade.precreate":
                 Orders.TryAdd(number!, new FakeOrder(number!, (long)(decimal.Parse((string)content["total_amount"]!, System.Globalization.CultureInfo.InvariantCulture) * 100)));
                 return Good(("out_trade_no", number!), ("qr_code", "https://qr.alipay.test/" + number));
@@ -117,6 +120,8 @@ internal sealed class FakeAlipay : FakeProvider
     private JsonObject Refund(FakeOrder order, JsonObject content)
     {
         string id = (string)content["out_request_no"]!;
+        string reason = (string?)content["refund_reason"] ?? "back";
+        Require(reason.Length is > 0 and <= 256 && !reason.Contains('\uFFFD', StringComparison.Ordinal), "a reason that is empty, too long or cut inside a character");
         long amount = (long)(decimal.Parse((string)content["refund_amount"]!, System.Globalization.CultureInfo.InvariantCulture) * 100);
         if (Refunds.ContainsKey(id))
         {

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text.Json.Nodes;
 using Holdfast.Engine.Payments;
 
 namespace Holdfast.Engine.Tests.Payments.Providers;
@@ -22,6 +23,12 @@ internal abstract class FakeProvider : HttpMessageHandler
 
     /// <summary>Whether answers come with a wrong signature (where the provider signs).</summary>
     public bool SignsWrongly { get; set; }
+
+    /// <summary>Changes an answer before it is signed and sent; told the request's path, or Alipay's method.</summary>
+    public Action<string, JsonObject>? Changes { get; set; }
+
+    /// <summary>What was sent to it.</summary>
+    public List<SentRequest> Sent { get; } = [];
 
     /// <summary>What was wrong with a request; must stay empty.</summary>
     public List<string> Complaints { get; } = [];
@@ -49,6 +56,7 @@ internal abstract class FakeProvider : HttpMessageHandler
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         string body = request.Content is null ? "" : await request.Content.ReadAsStringAsync(cancellationToken);
+        Sent.Add(new SentRequest(request.Method, request.RequestUri!.AbsolutePath, body, request.Headers.TryGetValues("Idempotency-Key", out IEnumerable<string>? keys) ? keys.Single() : null));
         return Broken is { } status ? new HttpResponseMessage(status) { Content = new StringContent("<html>a gateway's page</html>") } : await AnswerAsync(request, body);
     }
 
@@ -62,6 +70,8 @@ internal abstract class FakeProvider : HttpMessageHandler
 
     protected PaymentChannels Channels(TimeProvider time) => new(new HttpMessageInvoker(this, disposeHandler: false), time, () => 42);
 }
+
+internal sealed record SentRequest(HttpMethod Method, string Path, string Body, string? IdempotencyKey);
 
 internal sealed class FakeOrder(string number, long amount)
 {

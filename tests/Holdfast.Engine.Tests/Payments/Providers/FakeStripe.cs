@@ -9,6 +9,8 @@ namespace Holdfast.Engine.Tests.Payments.Providers;
 /// <summary>PaymentIntents, refunds and report runs, as the API reference has them.</summary>
 internal sealed class FakeStripe : FakeProvider
 {
+    private readonly Dictionary<string, (string Request, int Status, string Answer)> _answered = new(StringComparer.Ordinal);
+
     public override string Kind => "stripe";
 
     public override string Currency => "EUR";
@@ -32,13 +34,40 @@ internal sealed class FakeStripe : FakeProvider
             new Dictionary<string, string> { ["Stripe-Signature"] = StripeSignature.Sign("whsec_" + Secret, now.ToUnixTimeSeconds(), body) }, body);
     }
 
-    protected override Task<HttpResponseMessage> AnswerAsync(HttpRequestMessage request, string body)
+    protected override async Task<HttpResponseMessage> AnswerAsync(HttpRequestMessage request, string body)
     {
         Require(request.Headers.Authorization?.ToString() == "Bearer sk_test_" + Secret, "no API key");
-        Require(request.Method == HttpMethod.Get || request.Headers.Contains("Idempotency-Key"), "a POST without an idempotency key");
         Dictionary<string, string> form = body.Split('&', StringSplitOptions.RemoveEmptyEntries).Select(p => p.Split('=')).ToDictionary(p => WebUtility.UrlDecode(p[0]), p => WebUtility.UrlDecode(p[1]));
         string[] path = request.RequestUri!.AbsolutePath.Trim('/').Split('/');
-        return Task.FromResult((path[1], path.ElementAtOrDefault(2), path.ElementAtOrDefault(3)) switch
+        string? key = request.Headers.TryGetValues("Idempotency-Key", out IEnumerable<string>? keys) ? keys.Single() : null;
+        bool post = request.Method == HttpMethod.Post;
+        Require(!post || key is not null || path[^1] == "cancel", "a POST without an idempotency key that would be carried out twice");
+        Require(key is null or { Length: <= 255 }, "an idempotency key of more than 255 characters");
+        string asked = string.Join('/', path) + "?" + body;
+        if (post && key is not null && _answered.TryGetValue(key, out (string Request, int Status, string Answer) before))
+        {
+            // The first answer again, a refusal too; the same key for something else is an error.
+            return before.Request == asked ? Json(before.Status, JsonNode.Parse(before.Answer)!.AsObject()) : Error(400, "idempotency_error");
+        }
+
+        HttpResponseMessage response = Carry(path, form);
+        if (response.Content.Headers.ContentType?.MediaType == "application/json")
+        {
+            JsonObject answer = JsonNode.Parse(await response.Content.ReadAsStringAsync())!.AsObject();
+            Changes?.Invoke(request.RequestUri.AbsolutePath, answer);
+            if (post && key is not null)
+            {
+                _answered[key] = (asked, (int)response.StatusCode, answer.ToJsonString());
+            }
+
+            response = Json((int)response.StatusCode, answer);
+        }
+
+        return response;
+    }
+
+    private HttpResponseMessage Carry(string[] path, Dictionary<string, string> form) =>
+        (path[1], path.ElementAtOrDefault(2), path.ElementAtOrDefault(3)) switch
         {
             ("payment_intents", null, _) => Create(form),
             ("payment_intents", { } id, "cancel") => Cancel(id),
@@ -48,8 +77,7 @@ internal sealed class FakeStripe : FakeProvider
             ("reporting", "report_runs", _) => Json(200, new JsonObject { ["id"] = "frr_1", ["status"] = "succeeded", ["result"] = new JsonObject { ["url"] = "https://stripe.test/v1/files/contents" } }),
             ("files", _, _) => new HttpResponseMessage(HttpStatusCode.OK) { Content = new StringContent("a bill") },
             _ => Error(404, "no_such_path"),
-        });
-    }
+        };
 
     private static JsonObject Intent(FakeOrder order) => new()
     {
@@ -58,7 +86,7 @@ internal sealed class FakeStripe : FakeProvider
         ["amount"] = order.Amount,
         ["amount_received"] = order.State == "paid" ? order.Amount : 0,
         ["currency"] = "eur",
-        ["status"] = order.State switch { "paid" => "succeeded", "closed" => "canceled", _ => "requires_payment_method" },
+        ["status"] = order.State switch { "paid" => "succeeded", "closed" => "canceled", "processing" => "processing", _ => "requires_payment_method" },
         ["metadata"] = new JsonObject { ["checkout"] = order.Number },
     };
 
@@ -83,7 +111,7 @@ internal sealed class FakeStripe : FakeProvider
     private HttpResponseMessage Cancel(string id)
     {
         FakeOrder order = Find(id)!;
-        if (order.State == "paid")
+        if (order.State is "paid" or "processing" or "closed")
         {
             return Error(400, "payment_intent_unexpected_state", Intent(order));
         }
@@ -95,7 +123,7 @@ internal sealed class FakeStripe : FakeProvider
     private HttpResponseMessage Refund(Dictionary<string, string> form)
     {
         FakeOrder order = Find(form["payment_intent"])!;
-        string id = form["metadata[refund]"];
+        string id = form["payment_intent"] + "/" + form["metadata[refund]"];
         long amount = long.Parse(form["amount"]);
         if (!Refunds.ContainsKey(id))
         {
@@ -108,7 +136,7 @@ internal sealed class FakeStripe : FakeProvider
             order.Refunded += amount;
         }
 
-        return Json(200, new JsonObject { ["id"] = "re_" + id, ["status"] = "pending" });
+        return Json(200, new JsonObject { ["id"] = "re_" + id.Replace('/', '_'), ["status"] = "pending" });
     }
 
     private FakeOrder? Find(string id) => Orders.GetValueOrDefault(id["pi_".Length..]);

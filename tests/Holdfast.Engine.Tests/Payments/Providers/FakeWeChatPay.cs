@@ -31,15 +31,18 @@ internal sealed partial class FakeWeChatPay : FakeProvider
         ["address"] = "https://wechat.test/",
     });
 
-    public override CallbackRequest Callback(FakeOrder order, DateTimeOffset now)
+    public override CallbackRequest Callback(FakeOrder order, DateTimeOffset now) =>
+        Callback("evt-" + order.Number, Encoding.UTF8.GetBytes(Transaction(order).ToJsonString()), now);
+
+    /// <summary>A callback that says this.</summary>
+    public CallbackRequest Callback(string id, byte[] plain, DateTimeOffset now)
     {
-        byte[] plain = Encoding.UTF8.GetBytes(Transaction(order).ToJsonString());
         byte[] sealedBytes = new byte[plain.Length + 16];
         using var aes = new AesGcm(Encoding.UTF8.GetBytes(ApiV3Key), 16);
         aes.Encrypt("nonce-of-12b"u8, plain, sealedBytes.AsSpan(0, plain.Length), sealedBytes.AsSpan(plain.Length), "transaction"u8);
         byte[] body = Encoding.UTF8.GetBytes(new JsonObject
         {
-            ["id"] = "evt-" + order.Number,
+            ["id"] = id,
             ["event_type"] = "TRANSACTION.SUCCESS",
             ["resource_type"] = "encrypt-resource",
             ["resource"] = new JsonObject
@@ -71,6 +74,13 @@ internal sealed partial class FakeWeChatPay : FakeProvider
             _ when path.EndsWith("/close", StringComparison.Ordinal) => Close(path.Split('/')[^2]),
             _ => Orders.GetValueOrDefault(path.Split('/')[^1]) is { } order ? (200, Transaction(order).ToJsonString()) : Error(404, "ORDER_NOT_EXIST"),
         };
+        if (Changes is not null && answer.StartsWith('{'))
+        {
+            JsonObject changed = JsonNode.Parse(answer)!.AsObject();
+            Changes(path, changed);
+            answer = changed.ToJsonString();
+        }
+
         byte[] bytes = Encoding.UTF8.GetBytes(answer);
         var response = new HttpResponseMessage((HttpStatusCode)status) { Content = new ByteArrayContent(bytes) };
         foreach ((string name, string value) in Signature(SignsWrongly ? "another body"u8.ToArray() : bytes, DateTimeOffset.UtcNow))
@@ -96,7 +106,7 @@ internal sealed partial class FakeWeChatPay : FakeProvider
     private (int Status, string Body) Create(JsonObject sent)
     {
         string number = (string)sent["out_trade_no"]!;
-        Require((string)sent["notify_url"]! == "https://shop.test/v1/callbacks/wechatpay", "no notify_url");
+        Require(((string)sent["notify_url"]!).EndsWith("/callbacks/wechatpay", StringComparison.Ordinal), "no notify_url");
         if (Orders.GetValueOrDefault(number) is { State: "paid" })
         {
             return Error(400, "ORDERPAID");
@@ -123,6 +133,12 @@ internal sealed partial class FakeWeChatPay : FakeProvider
         string id = (string)sent["out_refund_no"]!;
         long amount = (long)sent["amount"]!["refund"]!;
         Require((long)sent["amount"]!["total"]! == order.Amount, "the refund's total is not what was paid");
+        if ((string?)sent["reason"] is { } reason && Encoding.UTF8.GetByteCount(reason) is 0 or > 80)
+        {
+            return Error(400, "PARAM_ERROR");
+        }
+
+        Require(!((string?)sent["reason"] ?? "").Contains('\uFFFD', StringComparison.Ordinal), "a reason that was cut inside a character");
         if (!Refunds.ContainsKey(id))
         {
             if (amount > order.Amount - order.Refunded)
