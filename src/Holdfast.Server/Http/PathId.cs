@@ -44,6 +44,9 @@ internal static class PathId
 
     private static int IdPlace(HttpContext context) => context.Request.RouteValues.ContainsKey("space") ? 5 : 3;
 
+    /// <summary>What stands at a place of the path, decoded from how it was sent; empty when that can't be told.</summary>
+    public static string At(HttpContext context, int place) => Encoding.UTF8.GetString(Decode(AsSent(context, place)));
+
     private static string AsSent(HttpContext context, int place)
     {
         string target = context.Features.Get<IHttpRequestFeature>()?.RawTarget ?? "";
@@ -56,7 +59,7 @@ internal static class PathId
             return "";
         }
 
-        return place < sent.Length ? sent[place] : "";
+        return place >= 0 && place < sent.Length ? sent[place] : "";
     }
 
     /// <summary>Empty when an escape is malformed, or what they say isn't UTF-8: another id than the one that was meant must not be found.</summary>

@@ -176,7 +176,13 @@ public static class SimulatorEndpoints
             context.RequestAborted);
     }
 
-    private static string Route(HttpContext context, string name) => Uri.UnescapeDataString((string)context.GetRouteValue(name)!);
+    private static string Route(HttpContext context, string name)
+    {
+        string value = (string)context.GetRouteValue(name)!;
+        return value.Contains('%', StringComparison.Ordinal)
+            ? PathId.At(context, Array.LastIndexOf((context.Request.Path.Value ?? "").Split('/'), value))
+            : value;
+    }
 
     private static async Task<JsonObject> BodyAsync(HttpContext context)
     {
