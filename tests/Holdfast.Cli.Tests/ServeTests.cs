@@ -130,6 +130,24 @@ public sealed class ServeTests : IDisposable
     }
 
     [Fact]
+    public async Task Channels_that_can_not_be_used_are_one_clear_error()
+    {
+        var start = new ProcessStartInfo(HoldfastProgram.Path, ["serve", "--data", _folder.Path, "--http", "127.0.0.1:0", "--resp", "off"]);
+        start.Environment["HOLDFAST_CHANNELS__SIMULATOR__NOTIFYURL"] = "not a url";
+        await ShouldSayAsync(start, "notifyUrl must be an http or https address");
+
+        // What shows only when the provider inside begins: its file can't be opened.
+        Directory.CreateDirectory(_folder.File("simulator.jsonl"));
+        start.Environment["HOLDFAST_CHANNELS__SIMULATOR__NOTIFYURL"] = null;
+        start.Environment["HOLDFAST_CHANNELS__SIMULATOR__SEED"] = "1";
+        ProgramRun run = await HoldfastProgram.RunAsync(start);
+        run.ExitCode.ShouldBe(1, run.Error);
+        run.Error.ShouldStartWith("error: ");
+        run.Error.ShouldContain("simulator.jsonl");
+        run.Error.TrimEnd().ShouldNotContain('\n');
+    }
+
+    [Fact]
     public async Task The_simulator_on_a_port_in_use_is_one_clear_error()
     {
         using var taken = new TcpListener(IPAddress.Loopback, 0);

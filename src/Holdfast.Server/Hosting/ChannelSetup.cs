@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Holdfast.Engine.Effects;
 using Holdfast.Engine.Payments;
@@ -64,21 +65,28 @@ internal sealed partial class ChannelSetup(ServerSettings settings, PaymentHost 
             return;
         }
 
-        DateTime seen = File.GetLastWriteTimeUtc(settings.File);
+        string? seen = Read(settings.File, out _);
         string used = settings.Channels.ToJsonString();
         using var timer = new PeriodicTimer(LookEvery, time);
         while (await timer.WaitForNextTickAsync(stoppingToken).AsTask().ContinueWith(static t => t is { IsCompletedSuccessfully: true, Result: true }, TaskScheduler.Default))
         {
-            DateTime changed = File.GetLastWriteTimeUtc(settings.File);
-            if (changed == seen || _address is null)
+            string? text = Read(settings.File, out string trouble);
+            if (text == seen || _address is null)
             {
                 continue;
             }
 
-            seen = changed;
+            seen = text;
+            if (text is null)
+            {
+                NotUsable(logger, trouble);
+                continue;
+            }
+
             try
             {
                 JsonObject channels = settings.Reload().Channels;
+                RequireObject(text);
                 if (channels.ToJsonString() != used)
                 {
                     Use(channels);
@@ -86,10 +94,38 @@ internal sealed partial class ChannelSetup(ServerSettings settings, PaymentHost 
                     Changed(logger, channels.Count);
                 }
             }
-            catch (Exception e) when (e is SettingsException or ChannelConfigException or IOException)
+            catch (Exception e) when (e is not OutOfMemoryException)
             {
                 NotUsable(logger, e.Message);
             }
+        }
+    }
+
+    /// <summary>What the file says, or null. Its time would not tell of a change: it may be a link whose target is another by now.</summary>
+    private static string? Read(string file, out string trouble)
+    {
+        trouble = "";
+        try
+        {
+            return File.ReadAllText(file);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            trouble = e.Message;
+            return null;
+        }
+    }
+
+    /// <summary>An empty list would look like no channels at all once it has become configuration.</summary>
+    private static void RequireObject(string text)
+    {
+        JsonNode? root = JsonNode.Parse(
+            text,
+            new JsonNodeOptions { PropertyNameCaseInsensitive = true },
+            new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
+        if (root is JsonObject json && json.ContainsKey("channels") && json["channels"] is not JsonObject)
+        {
+            throw new SettingsException("channels must be an object, for example {\"channels\":{\"NAME\":{...}}}.");
         }
     }
 
@@ -101,7 +137,7 @@ internal sealed partial class ChannelSetup(ServerSettings settings, PaymentHost 
         foreach ((string name, JsonNode? node) in channels)
         {
             JsonNode? copy = node?.DeepClone();
-            if (copy is JsonObject config && ((string?)config["type"] ?? name) == "simulator" && config["address"] is null)
+            if (copy is JsonObject config && IsSimulator(name, config) && config["address"] is null)
             {
                 inside = (JsonObject)config.DeepClone();
                 foreach (string own in OfTheProvider)
@@ -110,7 +146,7 @@ internal sealed partial class ChannelSetup(ServerSettings settings, PaymentHost 
                 }
 
                 config["address"] = new Uri(address, SimulatorPath + "/").ToString();
-                config["notifyUrl"] ??= new Uri(address, "/v1/callbacks/" + Uri.EscapeDataString(name)).ToString();
+                config["notifyUrl"] ??= new Uri(address, "/v1/callbacks/" + Uri.EscapeDataString(name)).AbsoluteUri;
                 config["secrets"] ??= new JsonArray(secret);
             }
 
@@ -120,14 +156,18 @@ internal sealed partial class ChannelSetup(ServerSettings settings, PaymentHost 
         return completed;
     }
 
+    private static bool IsSimulator(string name, JsonObject config) =>
+        config["type"] is { } type ? type is JsonValue value && value.TryGetValue(out string? kind) && kind == "simulator" : name == "simulator";
+
     private void Use(JsonObject channels)
     {
         string secret = settings.SimulatorSecret.Value;
         JsonObject completed = Completed(channels, _address!, secret, out JsonObject? inside);
-        payments.Channels.Replace(completed);
-        if (inside is not null && Provider is null)
+        SimulatedProvider? provider = Provider;
+        if (inside is not null && provider is null)
         {
-            Provider = new SimulatedProvider(
+            // First, since it may fail: its file.
+            provider = new SimulatedProvider(
                 Key(inside, secret),
                 Faults(inside),
                 Seed(inside),
@@ -137,6 +177,9 @@ internal sealed partial class ChannelSetup(ServerSettings settings, PaymentHost 
                 CallsOnly = inside["notifyUrl"] is { } elsewhere ? new Uri(elsewhere.ToString()) : _address,
             };
         }
+
+        payments.Channels.Replace(completed);
+        Provider = provider;
     }
 
     /// <summary>What the provider inside signs with: the first of its own secrets, a list in whose place settings have names "0", "1" ...</summary>
@@ -159,6 +202,6 @@ internal sealed partial class ChannelSetup(ServerSettings settings, PaymentHost 
     [LoggerMessage(150, LogLevel.Information, "The settings' file has changed: {Count} payment channel(s) are in use with their new settings.")]
     private static partial void Changed(ILogger logger, int count);
 
-    [LoggerMessage(151, LogLevel.Error, "The settings' file has changed and can't be used, so the channels stay as they were: {Reason}")]
+    [LoggerMessage(151, LogLevel.Error, "The settings' file has changed or is gone, and can't be used, so the channels stay as they were: {Reason}")]
     private static partial void NotUsable(ILogger logger, string reason);
 }

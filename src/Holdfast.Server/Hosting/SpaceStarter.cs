@@ -9,7 +9,7 @@ namespace Holdfast.Server;
 
 /// <summary>
 /// Opens the spaces while the server already listens: a long replay is then seen as "alive, not ready" instead of as a
-/// dead port. A journal that can't be used ends the process; storage that isn't there yet is waited for.
+/// dead port. A journal, or a channel, that can't be used ends the process; storage that isn't there yet is waited for.
 /// </summary>
 internal sealed partial class SpaceStarter(SpaceHost host, ViewHost views, ChannelSetup channels, IServer server, IHostApplicationLifetime lifetime, ILogger<SpaceStarter> logger) : BackgroundService
 {
@@ -37,7 +37,16 @@ internal sealed partial class SpaceStarter(SpaceHost host, ViewHost views, Chann
         await listening.Task;
         if (server.Features.Get<IServerAddressesFeature>()?.Addresses.FirstOrDefault() is { } address)
         {
-            channels.Start(new Uri(address));
+            try
+            {
+                channels.Start(new Uri(address));
+            }
+            catch (Exception e)
+            {
+                ChannelsCannotStart(logger, e.Message);
+                Fail(e);
+                return;
+            }
         }
 
         while (!_started && !stoppingToken.IsCancellationRequested)
@@ -61,13 +70,18 @@ internal sealed partial class SpaceStarter(SpaceHost host, ViewHost views, Chann
             }
             catch (Exception e)
             {
-                Trouble = e.Message;
-                Failure = e;
                 CannotStart(logger, e.Message, e);
-                lifetime.StopApplication();
+                Fail(e);
                 return;
             }
         }
+    }
+
+    private void Fail(Exception e)
+    {
+        Trouble = e.Message;
+        Failure = e;
+        lifetime.StopApplication();
     }
 
     [LoggerMessage(110, LogLevel.Information, "Ready: {Spaces} space(s) serve.")]
@@ -78,4 +92,7 @@ internal sealed partial class SpaceStarter(SpaceHost host, ViewHost views, Chann
 
     [LoggerMessage(112, LogLevel.Critical, "The journal can't be used, so the server stops: {Reason}")]
     private static partial void CannotStart(ILogger logger, string reason, Exception exception);
+
+    [LoggerMessage(113, LogLevel.Critical, "The payment channels can't be set up, so the server stops: {Reason}")]
+    private static partial void ChannelsCannotStart(ILogger logger, string reason);
 }

@@ -89,6 +89,9 @@ public sealed class ServerSettingsTests : IDisposable
     [InlineData("faults", "duplicate=2")]
     [InlineData("seed", "x")]
     [InlineData("secrets:0", "short")]
+    [InlineData("notifyUrl", "not a url")]
+    [InlineData("notifyUrl", "ftp://shop.test/v1/callbacks/simulator")]
+    [InlineData("type:kind", "simulator")]
     public void The_simulators_own_settings_are_checked_at_the_start(string name, string value) =>
         Should.Throw<SettingsException>(() => Load(("channels:simulator:" + name, value)));
 
