@@ -37,6 +37,38 @@ public sealed class ChannelTests : IDisposable
         (await VerifyAsync("stripe", 1533204720)).ExitCode.ShouldBe(2);
     }
 
+    [Fact]
+    public async Task Settings_are_read_whatever_the_case_of_their_names()
+    {
+        await GivenAsync("""{"TYPE":"stripe","Secrets":["whsec_x"],"toleranceseconds":300}""", """{"id":"evt_1"}"""u8.ToArray());
+        (await VerifyAsync("stripe", 1_700_000_000)).ExitCode.ShouldBe(0);
+
+        await GivenAsync("""{"secrets":["whsec_x"],"Secrets":["whsec_y"]}""", """{"id":"evt_1"}"""u8.ToArray());
+        ProgramRun twice = await VerifyAsync("stripe", 1_700_000_000);
+        twice.ExitCode.ShouldBe(2);
+        twice.Error.ShouldContain("twice");
+        twice.Error.TrimEnd().ShouldNotContain('\n');
+    }
+
+    [Theory]
+    [InlineData("""{"id":"evt_1","\ud800":1}""", null)]
+    [InlineData("""{"id":"evt_1","about":"\ud83d","list":["x"]}""", "evt_1")]
+    [InlineData("{\"id\":\"evt_1\",\"about\":\"\u00ff\"}", "evt_1")]
+    public async Task What_is_not_Unicode_is_shown_as_far_as_it_can_be(string body, string? id)
+    {
+        await GivenAsync("""{"secrets":["whsec_x"]}""", System.Text.Encoding.Latin1.GetBytes(body));
+
+        ProgramRun run = await VerifyAsync("stripe", 1_700_000_000);
+
+        run.ExitCode.ShouldBe(0, run.Error);
+        JsonNode said = JsonNode.Parse(run.Output)!["event"]!;
+        if (id is not null)
+        {
+            ((string)said["id"]!).ShouldBe(id);
+            ((string)said["data"]!["about"]!).ShouldBe("\uFFFD");
+        }
+    }
+
     [Theory]
     [InlineData("abc")]
     [InlineData("-1")]
@@ -47,6 +79,14 @@ public sealed class ChannelTests : IDisposable
         run.ExitCode.ShouldBe(2);
         run.Error.ShouldStartWith("error: --now must be a whole number from 0 to 253402300799.");
         run.Error.ShouldNotContain("System.");
+    }
+
+    private async Task GivenAsync(string config, byte[] body)
+    {
+        await File.WriteAllTextAsync(_folder.File("config.json"), config);
+        await File.WriteAllBytesAsync(_folder.File("body"), body);
+        byte[] mac = System.Security.Cryptography.HMACSHA256.HashData("whsec_x"u8, [.. "1700000000."u8, .. body]);
+        await File.WriteAllTextAsync(_folder.File("headers.txt"), $"Stripe-Signature: t=1700000000,v1={Convert.ToHexStringLower(mac)}\n");
     }
 
     private Task<ProgramRun> VerifyAsync(string channel, long now) => HoldfastProgram.RunAsync(

@@ -63,7 +63,7 @@ internal static class ChannelCommand
     private static async Task<int> VerifyAsync(string name, string config, string headers, string body, long? now, CancellationToken cancellationToken)
     {
         using var http = new HttpMessageInvoker(new SocketsHttpHandler());
-        IPaymentChannel channel = new PaymentChannels(http, TimeProvider.System, static () => 0).Create(name, await JsonAsync(config, cancellationToken));
+        IPaymentChannel channel = Channel(http, name, await JsonAsync(config, cancellationToken));
         var request = new CallbackRequest(await HeadersAsync(headers, cancellationToken), await File.ReadAllBytesAsync(body, cancellationToken));
         CallbackVerdict verdict = channel.Verify(request, now is { } seconds ? DateTimeOffset.FromUnixTimeSeconds(seconds) : TimeProvider.System.GetUtcNow());
         JsonObject answer = verdict.Notice is { } notice
@@ -90,8 +90,29 @@ internal static class ChannelCommand
             shown["amount"] = new JsonObject { ["value"] = notice.Amount, ["currency"] = notice.Currency };
         }
 
-        shown["data"] = content?.DeepClone();
+        shown["data"] = Shown(content);
         return shown;
+    }
+
+    /// <summary>A copy that can be written: a text that is not Unicode is genuine all the same.</summary>
+    private static JsonNode? Shown(JsonNode? node) => node switch
+    {
+        JsonObject json => new JsonObject(json.Select(static m => KeyValuePair.Create(m.Key, Shown(m.Value)))),
+        JsonArray list => new JsonArray([.. list.Select(Shown)]),
+        JsonValue value when value.GetValueKind() == JsonValueKind.String => Text(value),
+        _ => node?.DeepClone(),
+    };
+
+    private static string Text(JsonValue value)
+    {
+        try
+        {
+            return value.GetValue<string>();
+        }
+        catch (InvalidOperationException)
+        {
+            return "\uFFFD";
+        }
     }
 
     private static void Add(JsonObject shown, string name, string? value)
@@ -102,11 +123,24 @@ internal static class ChannelCommand
         }
     }
 
+    private static IPaymentChannel Channel(HttpMessageInvoker http, string name, JsonNode? config)
+    {
+        try
+        {
+            return new PaymentChannels(http, TimeProvider.System, static () => 0).Create(name, config);
+        }
+        catch (ArgumentException e)
+        {
+            throw new InvalidDataException("the settings have a name twice, in letters of another case", e);
+        }
+    }
+
+    /// <summary>Whatever the case of its names, as the server reads them.</summary>
     private static async Task<JsonNode?> JsonAsync(string file, CancellationToken cancellationToken)
     {
         try
         {
-            return JsonNode.Parse(await File.ReadAllTextAsync(file, cancellationToken));
+            return JsonNode.Parse(await File.ReadAllTextAsync(file, cancellationToken), new JsonNodeOptions { PropertyNameCaseInsensitive = true });
         }
         catch (JsonException e)
         {
