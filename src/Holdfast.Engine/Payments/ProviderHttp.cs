@@ -1,3 +1,5 @@
+using Holdfast.Kernel;
+
 namespace Holdfast.Engine.Payments;
 
 /// <summary>A provider's whole answer.</summary>
@@ -28,6 +30,9 @@ internal static class ProviderHttp
 
         return new ProviderAnswer((int)response.StatusCode, Headers(response), body.ToArray());
     }
+
+    /// <summary>A question about a refund that was refused says nothing of the refund: failed, it would be made again under another id.</summary>
+    public static PaymentResult OfRefusedQuestion(PaymentResult error) => error.Outcome == PaymentOutcome.Refused ? error with { Outcome = PaymentOutcome.Unknown } : error;
 
     /// <summary>A file that may be large. The caller disposes the stream.</summary>
     public static async Task<Stream> DownloadAsync(HttpMessageInvoker http, HttpRequestMessage request, CancellationToken cancellationToken)

@@ -62,6 +62,24 @@ public class ProviderAnswerTests
         provider.Orders[Number].Refunded.ShouldBe(3_000);
     }
 
+    [Theory]
+    [InlineData("stripe")]
+    [InlineData("wechatpay")]
+    [InlineData("alipay")]
+    public async Task A_question_about_a_refund_that_is_refused_does_not_fail_the_refund(string kind)
+    {
+        (FakeProvider provider, IPaymentChannel channel, PaymentOrder order) = await OpenedAsync(kind);
+        provider.Changes = (_, answer) =>
+        {
+            (answer["code"], answer["sub_code"]) = kind == "wechatpay" ? ("PARAM_ERROR", null) : ("40004", "ACQ.INVALID_PARAMETER");
+        };
+
+        PaymentResult result = await channel.QueryRefundAsync(Refund(order, "tx-" + Number) with { ProviderRefund = "re_other" }, default);
+
+        result.Outcome.ShouldBe(PaymentOutcome.Unknown, result.Text);
+        result.Text.ShouldStartWith("40");
+    }
+
     [Fact]
     public async Task A_close_that_Stripe_refused_once_is_asked_anew()
     {

@@ -223,7 +223,7 @@ internal sealed partial class AlipayChannel : IPaymentChannel
             cancellationToken);
         if (!answer.IsGood)
         {
-            return OfError(answer);
+            return ProviderHttp.OfRefusedQuestion(OfError(answer));
         }
 
         if (JsonFacts.NamesAnother(answer.Body, "trade_no", refund.Transaction) || JsonFacts.NamesAnother(answer.Body, "out_request_no", refund.Id))
@@ -344,7 +344,7 @@ internal sealed partial class AlipayChannel : IPaymentChannel
                 && root.TryGetProperty("sign", out JsonElement sign) && Base64.TryDecode(sign.GetString() ?? "", out byte[] signature)
                 && _publicKey.VerifyData(Encoding.UTF8.GetBytes(response.GetRawText()), signature, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1))
             {
-                return new Answer(JsonObject.Create(response.Clone()), $"{answer.Status}");
+                return new Answer(JsonFacts.ParseObject(Encoding.UTF8.GetBytes(response.GetRawText())), $"{answer.Status}");
             }
 
             return new Answer(null, $"{answer.Status}, and the answer's signature is missing or wrong");

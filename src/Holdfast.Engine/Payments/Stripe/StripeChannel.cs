@@ -147,7 +147,7 @@ internal sealed class StripeChannel : IPaymentChannel
         }
 
         Answer answer = await SendAsync(HttpMethod.Get, "v1/refunds/" + Uri.EscapeDataString(refund.ProviderRefund), [], null, cancellationToken);
-        return answer.Status is 200 ? OfRefund(answer.Body) : OfError(answer);
+        return answer.Status is 200 ? OfRefund(answer.Body) : ProviderHttp.OfRefusedQuestion(OfError(answer));
     }
 
     /// <summary>The report <c>balance_change_from_activity.itemized.3</c> of one day (UTC): begun, awaited, fetched.</summary>

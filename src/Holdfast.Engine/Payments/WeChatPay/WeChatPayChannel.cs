@@ -159,7 +159,7 @@ internal sealed partial class WeChatPayChannel : IPaymentChannel
     public async Task<PaymentResult> QueryRefundAsync(RefundOrder refund, CancellationToken cancellationToken)
     {
         (int status, JsonObject? answer) = await SendAsync(HttpMethod.Get, "v3/refund/domestic/refunds/" + Uri.EscapeDataString(refund.Id), null, cancellationToken);
-        return status == 200 ? OfRefund(refund, answer) : OfError(status, answer);
+        return status == 200 ? OfRefund(refund, answer) : ProviderHttp.OfRefusedQuestion(OfError(status, answer));
     }
 
     /// <summary>The trade bill ALL of a day (Beijing time), checked against the SHA-1 that the provider names.</summary>

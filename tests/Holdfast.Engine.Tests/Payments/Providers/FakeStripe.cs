@@ -73,6 +73,7 @@ internal sealed class FakeStripe : FakeProvider
             ("payment_intents", { } id, "cancel") => Cancel(id),
             ("payment_intents", { } id, null) => Find(id) is { } order ? Json(200, Intent(order)) : Error(404, "resource_missing"),
             ("refunds", null, _) => Refund(form),
+            ("refunds", "re_other", _) => Error(400, "parameter_invalid"),
             ("refunds", { } id, _) => Json(200, new JsonObject { ["id"] = id, ["status"] = "succeeded" }),
             ("reporting", "report_runs", _) => Json(200, new JsonObject { ["id"] = "frr_1", ["status"] = "succeeded", ["result"] = new JsonObject { ["url"] = "https://stripe.test/v1/files/contents" } }),
             ("files", _, _) => new HttpResponseMessage(HttpStatusCode.OK) { Content = new StringContent("a bill") },
