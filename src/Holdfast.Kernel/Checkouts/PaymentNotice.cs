@@ -52,9 +52,6 @@ public sealed record PaymentNotice
     /// <summary>The provider's id of the payment; null: it names none.</summary>
     public string? Transaction { get; init; }
 
-    /// <summary>The provider's own id of the order that this is about; null: it names none.</summary>
-    public string? ProviderOrder { get; init; }
-
     /// <summary>Minor units (cents, fen) that were paid, or went back.</summary>
     public long Amount { get; init; }
 
