@@ -17,7 +17,7 @@ public sealed class InterruptionTests : IDisposable
     [InlineData(Signal.Terminate)]
     public async Task A_demo_that_is_stopped_takes_its_server_and_its_folder_along(int signal)
     {
-        SkipWhereItIsIgnored(signal);
+        InheritedSignals.SkipWhenIgnored(signal);
         using Process demo = Start("demo", "--kills", "0");
         Task<string> errors = demo.StandardError.ReadToEndAsync();
         Process server = await ServerOfAsync(demo);
@@ -60,7 +60,7 @@ public sealed class InterruptionTests : IDisposable
     [InlineData(Signal.Terminate, "checkouts", "bench", "--payments", "callbacks", "--callers", "64")]
     public async Task A_bench_that_is_stopped_takes_its_folder_along(int signal, string at, params string[] arguments)
     {
-        SkipWhereItIsIgnored(signal);
+        InheritedSignals.SkipWhenIgnored(signal);
         using Process bench = Start([.. arguments, "--count", "200000", "--data", _folder.Path]);
         Task<string> errors = bench.StandardError.ReadToEndAsync();
         try
@@ -80,9 +80,6 @@ public sealed class InterruptionTests : IDisposable
     }
 
     public void Dispose() => _folder.Dispose();
-
-    private static void SkipWhereItIsIgnored(int signal) =>
-        Assert.SkipWhen(signal == Signal.Interrupt && InheritedSignals.InterruptIsIgnored, "run from a shell's background, where Ctrl-C is ignored");
 
     private Process Start(params string[] arguments)
     {

@@ -9,17 +9,19 @@ public sealed class OverloadTests
         await using RunningServer server = await RunningServer.StartAsync(RunningServer.Settings with { QueueCapacity = 8 }, store);
         await server.StockAsync("sku", 1_000);
         store.Appends.Close();
-        Task<Reply>[] asked = [.. Enumerable.Range(0, 200).Select(i => server.TryAsync($"h{i}", "sku"))];
-
-        // Refusals don't wait for the journal; what was taken does.
-        while (asked.Count(a => a.IsCompleted) < 100)
+        List<Task<Reply>> asked = [];
+        try
         {
-            await Task.Delay(10);
+            // Refusals don't wait for the journal; what was taken does.
+            await FillAsync(server, asked);
+            asked.Where(a => a.IsCompleted).ShouldAllBe(a => a.Result.Status == 429);
+            (await server.PostAsync("/v1/batch", """{"op":"cancel","id":"x"}""", type: "application/x-ndjson")).Lines[0]["code"]!.GetValue<string>().ShouldBe("overloaded");
+        }
+        finally
+        {
+            store.Appends.Open();
         }
 
-        asked.Where(a => a.IsCompleted).ShouldAllBe(a => a.Result.Status == 429);
-        (await server.PostAsync("/v1/batch", """{"op":"cancel","id":"x"}""", type: "application/x-ndjson")).Lines[0]["code"]!.GetValue<string>().ShouldBe("overloaded");
-        store.Appends.Open();
         Reply[] replies = await Task.WhenAll(asked);
         replies.Count(r => r.Status == 201).ShouldBeGreaterThan(0);
         for (int i = 0; i < replies.Length; i++)
@@ -61,14 +63,10 @@ public sealed class OverloadTests
 
         // Full until the wait is over: what the answer's second look is told, too.
         store.Appends.Close();
-        Task<Reply>[] tries = [.. Enumerable.Range(0, 100).Select(i => server.TryAsync($"h{i}", "sku"))];
+        List<Task<Reply>> tries = [];
         try
         {
-            while (!tries.Any(t => t.IsCompleted && t.Result.Status == 429))
-            {
-                await Task.Delay(10);
-            }
-
+            await FillAsync(server, tries);
             ((int)(await asked).StatusCode).ShouldBe(201);
         }
         finally
@@ -139,5 +137,21 @@ public sealed class OverloadTests
         Reply ready = await server.GetAsync("/health/ready");
         ready.Status.ShouldBe(503);
         ready.Json["spaces"]![0]!["status"]!.GetValue<string>().ShouldBe("stopped");
+    }
+
+    /// <summary>
+    /// Asks until the queue stays full: at first the loop still takes from it, into the batch behind the one whose append hangs.
+    /// </summary>
+    private static async Task FillAsync(RunningServer server, List<Task<Reply>> asked)
+    {
+        asked.AddRange(Enumerable.Range(0, 200).Select(i => server.TryAsync($"h{i}", "sku")));
+        for (int refused = 0; refused < 5;)
+        {
+            Task<Reply> one = server.TryAsync($"h{asked.Count}", "sku");
+            asked.Add(one);
+            await Task.WhenAny(one, Task.Delay(200));
+            refused = one.IsCompleted && (await one).Status == 429 ? refused + 1 : 0;
+            await Task.Delay(20);
+        }
     }
 }

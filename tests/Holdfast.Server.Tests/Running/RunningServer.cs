@@ -96,6 +96,7 @@ public sealed class RunningServer : IAsyncDisposable
         if (body is not null)
         {
             request.Content = new ByteArrayContent(Encoding.UTF8.GetBytes(body)) { Headers = { ContentType = MediaTypeHeaderValue.Parse(type) } };
+            request.Headers.ExpectContinue = body.Length > 1 << 20; // else one that is refused may break off before its answer is read
         }
 
         if (key is not null)
