@@ -24,14 +24,15 @@ internal sealed partial class SpaceLoader(string space, IJournal journal, SpaceO
             UnacknowledgedDropped(logger, space, tail.UnacknowledgedDropped, tail.UnacknowledgedFrom, tail.Sequence);
         }
 
-        Replayed replayed = await ReplayAsync(tail.Sequence, tail.FirstSequence, cancellationToken);
-        return new LoadedSpace(replayed.Machine, tail, replayed.Events);
+        return await LoadAsync(tail, cancellationToken);
     }
 
     /// <summary>The same of storage that can only be read.</summary>
-    public async Task<LoadedSpace> LoadForReadingAsync(CancellationToken cancellationToken)
+    public async Task<LoadedSpace> LoadForReadingAsync(CancellationToken cancellationToken) =>
+        await LoadAsync(await journal.FindTailAsync(cancellationToken), cancellationToken);
+
+    private async Task<LoadedSpace> LoadAsync(JournalTail tail, CancellationToken cancellationToken)
     {
-        JournalTail tail = await journal.FindTailAsync(cancellationToken);
         Replayed replayed = await ReplayAsync(tail.Sequence, tail.FirstSequence, cancellationToken);
         return new LoadedSpace(replayed.Machine, tail, replayed.Events);
     }
